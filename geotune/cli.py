@@ -1,0 +1,92 @@
+"""The front door: `geotune COMMAND …` -> the file of the same name in `geotune/commands/`.
+
+Nothing heavy is imported here: a command's module is loaded when that command runs or asks for its own help.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from geotune import __version__
+from geotune.errors import GeotuneError
+
+COMMANDS = {  # name: one line; the command is the function `command` of geotune.commands.<name>
+    "search": "Search for the best way to train on your photos, then train it in full.",
+    "resume": "Go on with a search that was interrupted.",
+    "finish": "Take the best trial so far and train it in full.",
+    "train": "Train one config, such as a search's best.yaml.",
+    "evaluate": "Measure an exported model on a dataset's test split.",
+    "predict": "Say where photos were taken.",
+    "data": "Import photos, build the demo dataset, check a dataset.",
+    "ui": "Open the MLflow pages of your runs in a browser.",
+}
+
+# Read before any library is imported: nothing that geotune runs may call home.
+QUIET = {
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+class Lazy(click.Group):
+    """A click group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"geotune.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="geotune")
+def cli() -> None:
+    """Find the best way to train an image-geolocation model on your own photos.
+
+    \b
+    geotune search space=demo                       try it on an embedded dataset
+    geotune data import PHOTOS data/town            make a dataset of geotagged photos
+    geotune search space=img2gps data=data/town     search, then train the winner in full
+    geotune predict runs/img2gps-1/model photo.jpg  use it
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command line. Exit codes: 0 done, 1 a bug of ours (traceback), 2 a user's mistake, 130 interrupted."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        cli.main(args=args, prog_name="geotune", standalone_mode=False)
+    except GeotuneError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        _fail(error.format_message(), getattr(error, "ctx", None))
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        click.echo("geotune: this is a bug in geotune, not your mistake; the lines above say where.", err=True)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _fail(message: str, ctx: click.Context | None = None) -> None:
+    words = [word for word in sys.argv[1:3] if word in COMMANDS or word.isalpha()]
+    name = ctx.command_path if ctx else " ".join(["geotune", *words[:1]])
+    click.echo(f"{name}: {message}", err=True)
+    sys.exit(2)

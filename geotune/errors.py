@@ -1,0 +1,36 @@
+"""What a user did wrong, and the mend. Anything else that is raised is a bug of ours."""
+
+from collections.abc import Sequence
+
+
+class GeotuneError(Exception):
+    """One mistake of a user: what is wrong, with the value, and how to mend it.
+
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  {self.hint}" if self.hint else self.problem
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.problem, self.hint)
+
+
+class SettingsError(GeotuneError):
+    """Every fault of a set of settings at once, as (dotted key, what is wrong with it)."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]], source: str = "") -> None:
+        self.problems = list(problems)
+        self.source = source
+        width = max((len(key) for key, _ in self.problems), default=0)
+        count = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
+        lines = [f"  {key:<{width}}  {text}" for key, text in self.problems]
+        super().__init__("\n".join([f"{count} in {source}" if source else count, *lines]))
+
+    def __reduce__(self) -> tuple[type, tuple[list[tuple[str, str]], str]]:  # type: ignore[override]
+        return type(self), (self.problems, self.source)
