@@ -1,0 +1,1 @@
+"""Training one model: pure PyTorch, knowing neither Ray nor Optuna nor MLflow."""

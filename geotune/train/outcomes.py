@@ -1,0 +1,9 @@
+"""How a training run can end without a result: both are findings about the settings, not mistakes of a user."""
+
+
+class Diverged(Exception):
+    """The loss or a prediction is no longer a finite number; another learning rate or precision may train."""
+
+
+class Infeasible(Exception):
+    """The model does not fit in memory even with one photo at a time."""

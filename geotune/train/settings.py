@@ -1,0 +1,67 @@
+"""Everything that one training run needs, as one typed tree: `TrainConfig`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from geotune.config import Settings
+from geotune.model.settings import InputSettings, ModelSettings
+
+
+class LoopSettings(Settings):
+    """How long and in which portions the photos pass by."""
+
+    epochs: int = Field(30, ge=1)
+    """Passes over the training photos; the learning-rate schedule spans all of them."""
+    batch_size: int = Field(64, ge=1)
+    """Photos a step of the optimiser, whatever fits in memory at once."""
+    micro_batch: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Photos in memory at once; their gradients add up to the batch's. auto: what fits."""
+    patience: int = Field(0, ge=0)
+    """Stop after so many epochs in a row without a better train.select; 0 = never."""
+    clip: float = Field(1.0, ge=0)
+    """Longest gradient (norm over all weights) that a step may take; 0 = any."""
+    select: str = "valid/median"
+    """The validation metric whose best epoch is kept."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the network's arithmetic; auto: bfloat16 or float16 on a CUDA GPU, else float32."""
+
+
+class OptimSettings(Settings):
+    """The optimiser and its learning rate over time."""
+
+    name: str = "adamw"
+    """Any optimiser that timm.optim knows by name."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate of the head at its highest."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Pull of the weights towards zero; never applied to norms and biases."""
+    backbone_lr_scale: float = Field(0.1, ge=0)
+    """Learning rate of the backbone as a share of the head's."""
+    schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
+    """Learning rate over the full budget of epochs: up and down, down only, or level (after the warm-up)."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate rises."""
+
+
+class TrainConfig(Settings):
+    """One training run: which data, which model, how it is trained. The same config gives the same result on a CPU."""
+
+    data: str = ""
+    """Dataset folder."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto: an NVIDIA or AMD GPU, else Apple's, else the CPU."""
+    model: ModelSettings = ModelSettings()
+    train: LoopSettings = LoopSettings()
+    optim: OptimSettings = OptimSettings()
+    input: InputSettings = InputSettings()
+
+    @model_validator(mode="after")
+    def _micro_batch_within_batch(self) -> "TrainConfig":
+        if isinstance(self.train.micro_batch, int) and self.train.micro_batch > self.train.batch_size:
+            raise ValueError(
+                f"train.micro_batch={self.train.micro_batch} is above train.batch_size={self.train.batch_size}"
+            )
+        return self
