@@ -1,0 +1,1 @@
+"""Photos: shards and datasets of them, how they are imported, split, decoded, augmented and batched."""

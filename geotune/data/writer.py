@@ -1,0 +1,145 @@
+"""Writing a dataset: in a hidden folder beside its place, which takes its name only when everything is there."""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from geotune.data.dataset import FORMAT, DatasetFile, Extent, SplitFile
+from geotune.data.shards import ShardWriter
+from geotune.data.split import SPLITS
+from geotune.errors import GeotuneError
+
+
+class DatasetWriter:
+    """Writes one dataset; use as a context manager. An exception inside, Ctrl-C too, leaves nothing behind.
+
+    `left_out` counts reasons, to be filled before the end. Raises GeotuneError at once where `out` exists already or
+    cannot be made, and at the end where a split got no photo.
+    """
+
+    def __init__(
+        self, out: Path, *, name: str, extent: Extent, split: Mapping[str, Any], per_shard: int = 4096
+    ) -> None:
+        self.out = out.expanduser().absolute()
+        self.name, self.extent, self.split_note = name, extent, dict(split)
+        self.left_out: Counter[str] = Counter()
+        self._per_shard = per_shard
+        self._places: dict[str, set[int]] = {split_name: set() for split_name in SPLITS}
+        self._writers: dict[str, ShardWriter] = {}
+        self._made_parents: list[Path] = []
+        refuse_existing(self.out)
+        self._part = self.out.parent / f"{_prefix(self.out)}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+    def __enter__(self) -> "DatasetWriter":
+        try:
+            self._made_parents = [p for p in (self.out.parent, *self.out.parent.parents) if not p.exists()]
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(self.out)
+            self._part.mkdir()
+        except OSError as error:
+            self._clean()
+            raise GeotuneError(f"{self.out}: cannot be made ({error.strerror})", "name another folder") from None
+        self._writers = {name: ShardWriter(self._part / name, self._per_shard) for name in SPLITS}
+        return self
+
+    def add(  # noqa: PLR0917
+        self,
+        split: str,
+        id: str,
+        image: bytes,
+        lat: float,
+        lon: float,
+        place: int,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append one photo (JPEG bytes, degrees, number of its place) to the split "train", "valid" or "test"."""
+        self._writers[split].add(id, image, float(lat), float(lon), int(place), extra)
+        self._places[split].add(int(place))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        try:
+            for writer in self._writers.values():
+                writer.__exit__(kind, error, tb)
+            if kind is None:
+                self._finish()
+        except OSError as fault:
+            raise GeotuneError(f"{self.out}: cannot be written ({fault.strerror})", "free some space") from None
+        finally:
+            self._clean()
+        if isinstance(error, OSError):
+            raise GeotuneError(f"{self.out}: cannot be written ({error.strerror})", "free some space") from None
+
+    def _finish(self) -> None:
+        for name, writer in self._writers.items():
+            if not writer.photos:
+                why = "".join(f"\n    {count} {reason}" for reason, count in self.left_out.most_common())
+                raise GeotuneError(
+                    f"no photo came into the {name} split{'; left out were:' + why if why else ''}",
+                    "add photos, or divide them otherwise: --split, --radius, --block",
+                )
+        splits = {
+            name: SplitFile(
+                photos=writer.photos, places=len(self._places[name]), shards=writer.shards, fingerprint=writer.digest
+            )
+            for name, writer in self._writers.items()
+        }
+        whole = hashlib.sha256(json.dumps([splits[name].fingerprint for name in SPLITS]).encode()).hexdigest()
+        described = DatasetFile(
+            format=FORMAT, name=self.name, extent=self.extent, splits=splits, split=self.split_note, fingerprint=whole,
+            left_out=dict(self.left_out.most_common()),
+        )  # fmt: skip
+        with (self._part / "dataset.json").open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps(described.model_dump(), indent=2, ensure_ascii=False) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        refuse_existing(self.out)  # it may have come meanwhile
+        self._part.rename(self.out)
+
+    def _clean(self) -> None:
+        shutil.rmtree(self._part, ignore_errors=True)
+        for parent in self._made_parents:  # stays where the dataset, or anything else, lies in it
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def refuse_existing(out: Path) -> None:
+    """Raise GeotuneError where something stands at `out` already: a dataset is never overwritten."""
+    if out.exists() or out.is_symlink():
+        raise GeotuneError(
+            f"{out}: exists already", f"name another folder, or remove it: rm -r {shlex.quote(str(out))}"
+        )
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.part-"
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed writers of the same dataset left on this machine."""
+    prefix = f"{_prefix(out)}{socket.gethostname()}-"
+    for left in out.parent.glob(f"{_prefix(out)}*"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        if left.name.startswith(prefix) and pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
