@@ -3,12 +3,13 @@
 import gc
 import logging
 from collections.abc import Callable, Iterator
-from typing import Literal, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import torch
 
 from geotune.train.outcomes import Infeasible
 
+P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,10 @@ class MicroBatch:
         self.size = size
 
     def parts(self, photos: int) -> Iterator[slice]:
-        """Consecutive slices of at most `size` that cover `photos`; the last may be shorter."""
-        for start in range(0, photos, self.size):
-            yield slice(start, min(start + self.size, photos))
+        """Consecutive slices of at most `size` that cover `photos`, as even as can be: BatchNorm cannot train on one."""
+        count = -(-photos // self.size)
+        for part in range(count):
+            yield slice(photos * part // count, photos * (part + 1) // count)
 
     def shrink(self) -> None:
         """Halve; raises Infeasible when one photo is already too many."""
@@ -45,14 +47,14 @@ def first_guess(setting: int | Literal["auto"], batch_size: int, device: torch.d
     return MicroBatch(min(setting, batch_size))
 
 
-def within_memory(micro: MicroBatch, work: Callable[[], T]) -> T:
-    """`work()`, repeated from its start with half the micro-batch for as long as memory runs out.
+def within_memory(micro: MicroBatch, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`work(…)`, repeated from its start with half the micro-batch for as long as memory runs out.
 
     Raises Infeasible when it runs out with one photo too. `work` must be repeatable and read `micro` anew.
     """
     while True:
         try:
-            return work()
+            return work(*args, **kwargs)
         except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU's allocator raises a bare one
             if not is_out_of_memory(error):
                 raise

@@ -1,0 +1,113 @@
+"""Features of a frozen backbone: computed once a node, shared by all trials, whatever their heads."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geotune.data.cache import cache_root, decoded
+from geotune.data.dataset import Split
+from geotune.data.loader import batches
+from geotune.data.shared_array import shared_array
+from geotune.model.geolocator import Geolocator
+from geotune.train.device import Precision
+from geotune.train.memory import MicroBatch, within_memory
+from geotune.train.progress import Progress
+from geotune.train.settings import TrainConfig
+
+Features = NDArray[np.float16]
+
+RECIPE = 1
+"""Part of every key: raise it when the same settings give other features than before."""
+VIEW_SEED = 20_261_121
+"""Seed of the fixed views, the same for every trial and every seed of a search: that is what makes them shared."""
+CHUNK = 128
+"""Photos that one process claims at a time."""
+LIMIT = float(np.finfo(np.float16).max)
+
+
+class FeatureStore:
+    """Arrays (N, D) float16 under cache_root()/features, one for each photo size, split and view.
+
+    Several processes of a node share the work (geotune.data.shared_array). As every photo size has arrays of its own,
+    trials that search `input.sizes` share them too. Values beyond float16's ±65,504 are cut there.
+    """
+
+    def __init__(self, model: Geolocator, config: TrainConfig, progress: Progress, precision: str) -> None:
+        self.model = model
+        self.config = config
+        self.progress = progress
+        self.device = next(model.parameters()).device
+        self.precision = Precision(precision, self.device)  # type: ignore[arg-type]
+        self.micro = MicroBatch(256 if self.device.type == "cuda" else 32)
+        self._weights = digest(model.backbone)
+
+    def plain(self, split: Split) -> list[Features]:
+        """Features of the photos as they are: an array for each of `input.sizes`."""
+        return [self._array(split, size, 0) for size in self.config.input.sizes]
+
+    def views(self, split: Split) -> list[list[Features]]:
+        """`input.views` lists like that of `plain`, which is the first; the others are augmented views."""
+        views = self.config.input.views if self.config.input.augment != "none" else 1
+        return [[self._array(split, size, view) for size in self.config.input.sizes] for view in range(views)]
+
+    def folder(self, split: Split, size: int, view: int) -> Path:
+        """Where an array stands: named by everything that its content depends on."""
+        recipe = {
+            "recipe": RECIPE,
+            "weights": self._weights,
+            "backbone": self.config.model.backbone,
+            "features": self.config.model.features,
+            "photos": split.fingerprint,
+            "size": size,
+            "view": view,
+            "augment": self.config.input.augment if view else "none",
+            "precision": self.precision.name,
+        }
+        name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
+        return cache_root() / "features" / name
+
+    def _array(self, split: Split, size: int, view: int) -> Features:
+        folder = self.folder(split, size, view)
+        # A finished array needs no photos: they may not even be decoded on this node.
+        complete = (folder / "complete").exists()
+        images = np.empty((len(split), 0)) if complete else decoded(split, size, self._decoding)
+
+        def fill(start: int, stop: int) -> Features:
+            return np.concatenate(list(self._compute(images, np.arange(start, stop), view)))
+
+        width = self.model.feature_width(size)
+        return shared_array(folder, (len(split), width), np.float16, fill, chunk=CHUNK, on_progress=self._computing)  # type: ignore[return-value]
+
+    def _compute(self, images: NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
+        policy = self.config.input.augment if view else "none"
+        for photos, _ in batches(images, index, 32, policy=policy, seed=VIEW_SEED, epoch=view):
+            yield within_memory(self.micro, self._forward, torch.from_numpy(photos))
+
+    @torch.inference_mode()
+    def _forward(self, photos: torch.Tensor) -> Features:
+        self.model.eval()
+        with self.precision.autocast():
+            parts = [self.model.pooled(photos[part].to(self.device)) for part in self.micro.parts(len(photos))]
+        features = torch.cat(parts).float().clamp(-LIMIT, LIMIT)
+        return features.to(torch.float16).cpu().numpy()
+
+    def _decoding(self, done: int, photos: int) -> None:
+        self.progress.report("decoding photos", done, photos)
+
+    def _computing(self, done: int, photos: int) -> None:
+        self.progress.report("features", done, photos)
+
+
+def digest(module: torch.nn.Module) -> str:
+    """A name for a module's weights: SHA-256 over the names, kinds and bytes of all its tensors."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        total.update(f"{name} {flat.dtype} {tuple(tensor.shape)}".encode())
+        total.update(flat.view(torch.uint8).numpy().data)
+    return total.hexdigest()

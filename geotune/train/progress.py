@@ -1,0 +1,34 @@
+"""Where a run stands within its epoch: `progress.json`, for whoever displays it."""
+
+import json
+import time
+from pathlib import Path
+
+EVERY_SECONDS = 0.5
+
+
+class Progress:
+    """Writes {"epoch", "epochs", "step", "steps", "stage", "time"} atomically, at most twice a second.
+
+    `stage` is "decoding photos", "features", "training" or "validating"; `epoch` is 0 before the first.
+    """
+
+    def __init__(self, path: Path, epochs: int) -> None:
+        self.path = path
+        self.epochs = epochs
+        self.epoch = 0
+        self._stage = ""
+        self._next = 0.0
+
+    def due(self, stage: str) -> bool:
+        """Whether `report` would write: half a second has passed, or another stage has begun."""
+        return stage != self._stage or time.monotonic() >= self._next
+
+    def report(self, stage: str, step: int, steps: int) -> None:
+        if not self.due(stage):
+            return
+        self._stage, self._next = stage, time.monotonic() + EVERY_SECONDS
+        content = {"epoch": self.epoch, "epochs": self.epochs, "step": step, "steps": steps, "stage": stage}
+        fresh = self.path.with_name(f".{self.path.name}.tmp")
+        fresh.write_text(json.dumps(content | {"time": time.time()}), encoding="utf-8")
+        fresh.replace(self.path)

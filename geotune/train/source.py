@@ -1,0 +1,161 @@
+"""What passes by the model in an epoch: photos, or the ready features of a frozen backbone."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geotune.data.cache import decoded
+from geotune.data.dataset import Split
+from geotune.data.loader import batches, order
+from geotune.model.geolocator import Geolocator
+from geotune.train.features import FeatureStore
+from geotune.train.progress import Progress
+from geotune.train.settings import TrainConfig
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Inputs (b, …) and the indices (b,) of their photos in the split."""
+
+EVALUATION_PHOTOS = {"cuda": 256}
+"""Photos at once where no gradients are kept; 64 elsewhere."""
+FIT_PHOTOS = 2048
+"""Photos from which the features' mean and spread are taken: where photos must pass the backbone for it, a quarter."""
+BLOCK = 16_384
+"""Photos whose features are gathered at once: an epoch of most datasets, and a bound on the memory of large ones."""
+
+
+class Source(Protocol):
+    """A training and a validation split, as inputs that `outputs` turns into the head's outputs."""
+
+    photos: int
+    """Training photos an epoch."""
+    steps: int
+    """Batches an epoch."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The training batches of an epoch, in an order that (seed, number) alone decides; the last may be smaller."""
+        ...
+
+    def valid(self) -> Iterator[Batch]:
+        """All validation photos, in order."""
+        ...
+
+    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The head's outputs for inputs of either iterator, or a part of them."""
+        ...
+
+    def sample(self) -> Iterator[torch.Tensor]:
+        """Features of some training photos as they are, to fit the standardisation."""
+        ...
+
+
+def open_source(
+    model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress, precision: str
+) -> Source:
+    """Features where the whole backbone is frozen, else photos; decodes and computes what no other trial did yet."""
+    if config.model.frozen_layers == 5:
+        return FeatureSource(model, train, valid, config, progress, precision)
+    return PhotoSource(model, train, valid, config, progress)
+
+
+class PhotoSource:
+    """Photos through the whole model: uint8 (b, H, W, 3) from the shared cache, augmented anew in every epoch."""
+
+    def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.config = config
+        size = max(config.input.sizes)
+        self._train = decoded(train, size, lambda done, all_: progress.report("decoding photos", done, all_))
+        self._valid = decoded(valid, size, lambda done, all_: progress.report("decoding photos", done, all_))
+        self.photos = len(train)
+        self.batch = config.train.batch_size
+        if self.photos > 1 and self.photos % self.batch == 1:
+            self.photos -= 1  # BatchNorm cannot train on one photo; which one is left out changes with the epoch
+        self.steps = -(-self.photos // self.batch)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        chosen = order(len(self._train), self.config.seed, number)[: self.photos]
+        policy, seed = self.config.input.augment, self.config.seed
+        return _tensors(batches(self._train, chosen, self.batch, policy=policy, seed=seed, epoch=number))
+
+    def valid(self) -> Iterator[Batch]:
+        return self._plain(self._valid, np.arange(len(self._valid)))
+
+    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.model(inputs.to(self.device, non_blocking=True))  # type: ignore[no-any-return]
+
+    def sample(self) -> Iterator[torch.Tensor]:
+        chosen = order(len(self._train), 0, 0)[: FIT_PHOTOS // 4]
+        for images, _ in self._plain(self._train, np.sort(chosen)):
+            yield self.model.features(images.to(self.device))
+
+    def _plain(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Iterator[Batch]:
+        return _tensors(batches(images, chosen, EVALUATION_PHOTOS.get(self.device.type, 64)))
+
+
+class FeatureSource:
+    """Ready features through the head alone: an epoch is a gather and some small matrix products.
+
+    Each epoch draws for every photo one of its `input.views` fixed views, the plain photo being one of them.
+    """
+
+    def __init__(
+        self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress, precision: str
+    ) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.config = config
+        store = FeatureStore(model, config, progress, precision)
+        self._views = store.views(train)
+        self._valid = store.plain(valid)
+        self.photos = len(train)
+        self.steps = -(-self.photos // config.train.batch_size)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        chosen = order(self.photos, self.config.seed, number)
+        views = np.random.default_rng([self.config.seed, number, 1]).integers(len(self._views), size=self.photos)
+        size = self.config.train.batch_size
+        block = max(size, BLOCK - BLOCK % size)
+        for start in range(0, self.photos, block):
+            index = chosen[start : start + block]
+            features = self._to_device(self._gather(index, views[index]))
+            index_on_device = torch.from_numpy(index).to(self.device)
+            yield from zip(features.split(size), index_on_device.split(size), strict=True)
+
+    def valid(self) -> Iterator[Batch]:
+        rows = len(self._valid[0])
+        for start in range(0, rows, BLOCK):
+            index = np.arange(start, min(start + BLOCK, rows))
+            yield self._to_device(_rows(self._valid, index)), torch.from_numpy(index).to(self.device)
+
+    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.model.head(inputs)  # type: ignore[no-any-return]
+
+    def sample(self) -> Iterator[torch.Tensor]:
+        chosen = np.sort(order(self.photos, 0, 0)[:FIT_PHOTOS])
+        yield self._to_device(_rows(self._views[0], chosen))
+
+    def _gather(self, index: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
+        gathered = np.empty((len(index), sum(part.shape[1] for part in self._views[0])), np.float32)
+        for view, parts in enumerate(self._views):
+            mine = np.flatnonzero(views == view)
+            gathered[mine] = _rows(parts, index[mine])
+        return gathered
+
+    def _to_device(self, rows: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(rows).to(self.device)
+
+
+def _rows(parts: list[NDArray[np.float16]], index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Rows of several feature arrays (N, D_i), side by side, as float32 (b, ΣD_i)."""
+    return np.concatenate([part[index] for part in parts], axis=1, dtype=np.float32)
+
+
+def _tensors(pairs: Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]) -> Iterator[Batch]:
+    pin = torch.cuda.is_available()
+    for images, index in pairs:
+        tensor = torch.from_numpy(images)
+        yield (tensor.pin_memory() if pin else tensor), torch.from_numpy(index)
