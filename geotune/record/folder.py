@@ -1,0 +1,209 @@
+"""The run folder: where everything that a search knows stands, as plain files."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geotune.errors import GeotuneError
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """`trials/0007/`: the files of one trial."""
+
+    path: Path
+
+    @property
+    def number(self) -> int:
+        return int(self.path.name)
+
+    @property
+    def config(self) -> Path:
+        """Every setting of the trial, as `geotune train config=` takes it."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line an epoch: `{"epoch": 3, "time": unix seconds, "metrics": {…}}`; written by the driver."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def outcome(self) -> Path:
+        """`{"state": complete|stopped|diverged|infeasible|crashed, "value", "time", "reason"}`, once it has ended."""
+        return self.path / "outcome.json"
+
+    @property
+    def progress(self) -> Path:
+        """Where the running attempt stands within its epoch; written by the training process."""
+        return self.path / "progress.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoint"
+
+    def checkpoint(self, attempt: int, epoch: int) -> Path:
+        return self.checkpoints / f"{attempt}-{epoch}"
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """What `metrics.jsonl` holds, each epoch once, in order."""
+        found = {line["epoch"]: line for line in read_lines(self.metrics)}
+        return [found[epoch] for epoch in sorted(found)]
+
+    def latest_checkpoint(self, epoch: int) -> Path | None:
+        """The newest complete checkpoint at or before an epoch."""
+        names = [p.name for p in self.checkpoints.glob("*-*") if re.fullmatch(r"\d+-\d+", p.name)]
+        keys = sorted((int(e), int(a)) for a, e in (name.split("-") for name in names))
+        usable = [(e, a) for e, a in keys if e <= epoch]
+        return self.checkpoint(usable[-1][1], usable[-1][0]) if usable else None
+
+    def drop_checkpoints(self, keep: int = 0) -> None:
+        """Delete all checkpoints but the newest `keep`; one that is being written is left alone."""
+        found = [p for p in self.checkpoints.glob("*-*") if re.fullmatch(r"\d+-\d+", p.name)]
+        found.sort(key=lambda p: tuple(map(int, reversed(p.name.split("-")))))
+        for path in found[: len(found) - keep]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`runs/img2gps-1/`, the home of one search."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, runs: Path, name: str) -> "RunFolder":
+        """The next free `runs/<name>-<n>`; GeotuneError where it cannot be written."""
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            taken = [int(m[1]) for p in runs.iterdir() if (m := re.fullmatch(rf"{re.escape(name)}-(\d+)", p.name))]
+            number = max(taken, default=0) + 1
+            while True:
+                try:
+                    (runs / f"{name}-{number}").mkdir()
+                    return cls((runs / f"{name}-{number}").resolve())
+                except FileExistsError:
+                    number += 1
+        except OSError as error:
+            hint = "choose another folder with runs=DIR"
+            raise GeotuneError(f"runs={runs}: cannot write there ({error.strerror})", hint) from None
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run; GeotuneError that names the runs beside it where there is none."""
+        run = cls(path.resolve())
+        if not run.search_yaml.is_file():
+            beside = path.parent if path.parent.is_dir() else Path()
+            found = sorted(str(p.parent) for p in beside.glob("*/search.yaml"))
+            hint = (
+                f"runs there: {', '.join(found)}"
+                if found
+                else "a run is a folder with a search.yaml, as in runs/demo-1"
+            )
+            raise GeotuneError(f"{path}: not the folder of a search", hint)
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def search_yaml(self) -> Path:
+        """What was asked: every setting written out, the space, seed, data fingerprint, versions."""
+        return self.path / "search.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """The Optuna study; `optuna-dashboard` opens it."""
+        return self.path / "study.journal"
+
+    @property
+    def best_yaml(self) -> Path:
+        """The winner so far, as `geotune train config=` takes it."""
+        return self.path / "best.yaml"
+
+    @property
+    def final(self) -> TrialFolder:
+        """The full training of the winner."""
+        return TrialFolder(self.path / "final")
+
+    @property
+    def final_json(self) -> Path:
+        """The full training's one look at the test split."""
+        return self.path / "final.json"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def ray(self) -> Path:
+        """Ray's own files; never needed again."""
+        return self.path / "ray"
+
+    def trial(self, number: int) -> TrialFolder:
+        return TrialFolder(self.path / "trials" / f"{number:04d}")
+
+    def trials(self) -> Iterator[TrialFolder]:
+        for path in sorted((self.path / "trials").glob("[0-9]*")):
+            yield TrialFolder(path)
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a whole file or nothing; the folder is made if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def append_line(path: Path, value: dict[str, Any]) -> None:
+    """Add one JSON line. A torn last line of an earlier writer is ended first, so that it cannot fuse with this one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file; none where it is missing, torn lines left out."""
+    lines = []
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            lines.append(value)
+    return lines
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file's mapping; empty where it is missing or torn."""
+    lines = read_lines(path)
+    return lines[0] if lines else {}

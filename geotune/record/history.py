@@ -1,0 +1,111 @@
+"""What a run folder says about its search, as plain values: for everything that shows a search and decides nothing.
+
+Only the plain files are read (search.yaml, trials/, final/), never the study: any process may read them while the
+search goes on.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geotune.config import Flat, flatten, load_yaml
+from geotune.errors import GeotuneError
+from geotune.record.folder import RunFolder, TrialFolder, read_json, read_lines
+
+
+@dataclass(frozen=True)
+class TrialHistory:
+    """One training run as its folder tells it."""
+
+    name: str
+    """`7` for a trial, `final` for the full training."""
+    folder: Path
+    config: Flat
+    """Every setting by its dotted key; empty until the trial has begun."""
+    epochs: tuple[Mapping[str, Any], ...]
+    """`{"epoch", "time": unix seconds, "metrics"}`, each epoch once, in order; of an epoch told twice, the first."""
+    outcome: Mapping[str, Any]
+    """`{"state", "value", "time", "reason"}`; empty while it runs."""
+
+    @property
+    def state(self) -> str:
+        """running | complete | stopped | diverged | infeasible | crashed."""
+        return str(self.outcome.get("state", "running"))
+
+    def curve(self, metric: str) -> tuple[list[int], list[float]]:
+        """Epochs and the metric's values in them; epochs without a finite value are left out."""
+        pairs = [(int(e["epoch"]), e["metrics"].get(metric)) for e in self.epochs]
+        finite = [(e, float(v)) for e, v in pairs if isinstance(v, int | float) and math.isfinite(v)]
+        return [e for e, _ in finite], [v for _, v in finite]
+
+    def best(self, metric: str, minimize: bool = True) -> float | None:
+        """The best epoch's value, None where there is none."""
+        values = self.curve(metric)[1]
+        return (min(values) if minimize else max(values)) if values else None
+
+
+@dataclass(frozen=True)
+class History:
+    """A whole search: what was asked, every trial, the full training and its one look at the test split."""
+
+    run: RunFolder
+    asked: Mapping[str, Any]
+    """search.yaml as it stands."""
+    trials: tuple[TrialHistory, ...]
+    final: TrialHistory | None
+    test: Mapping[str, Any]
+    """final.json: `{"number", "metrics", "low", "high", "baseline", "seconds"}`; empty until the test is done."""
+
+    @property
+    def goal(self) -> str:
+        """The metric that the search goes by under its full name, as in `valid/median_km`."""
+        goal = self.asked.get("goal", {})
+        name = str((goal.get("minimize") or goal.get("maximize")) if isinstance(goal, Mapping) else goal)
+        seen = {key for trial in self.trials for epoch in trial.epochs[:1] for key in epoch["metrics"]}
+        return next((full for full in (name, f"{name}_m", f"{name}_km") if full in seen), name)
+
+    @property
+    def minimize(self) -> bool:
+        goal = self.asked.get("goal", {})
+        return not (isinstance(goal, Mapping) and goal.get("maximize"))
+
+    @property
+    def searched(self) -> list[str]:
+        """Dotted keys of the searched settings: those whose value is not the same in all trials."""
+        configs = [trial.config for trial in self.trials if trial.config]
+        keys = dict.fromkeys(key for config in configs for key in config)
+        missing = object()
+        return [k for k in keys if any(c.get(k, missing) != configs[0].get(k, missing) for c in configs)]
+
+    def ranked(self) -> list[TrialHistory]:
+        """The trials that have a value, best first."""
+        sign = 1 if self.minimize else -1
+        scored = [(sign * value, t) for t in self.trials if (value := t.best(self.goal, self.minimize)) is not None]
+        return [trial for _, trial in sorted(scored, key=lambda pair: pair[0])]
+
+
+def read_history(path: Path) -> History:
+    """Read a run folder; GeotuneError where it is none. Files that are missing or torn count as not yet written."""
+    run = RunFolder.open(path)
+    final = read_trial(run.final) if run.final.path.is_dir() else None
+    trials = tuple(read_trial(folder) for folder in run.trials())
+    return History(run, load_yaml(run.search_yaml), trials, final, read_json(run.final_json))
+
+
+def read_trial(folder: TrialFolder) -> TrialHistory:
+    """One trial's folder (or `final/`)."""
+    try:
+        config = flatten(load_yaml(folder.config))
+    except GeotuneError:
+        config = {}
+    found: dict[int, Mapping[str, Any]] = {}
+    for line in read_lines(folder.metrics):
+        if isinstance(line.get("epoch"), int) and isinstance(line.get("metrics"), dict):
+            found.setdefault(line["epoch"], line)
+    name = folder.path.name
+    epochs = tuple(found[epoch] for epoch in sorted(found))
+    return TrialHistory(
+        str(int(name)) if name.isdigit() else name, folder.path, config, epochs, read_json(folder.outcome)
+    )

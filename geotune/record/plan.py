@@ -1,0 +1,158 @@
+"""The plan of a search: everything that was asked, written once to the run folder's search.yaml."""
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from pydantic import Field
+
+from geotune import __version__
+from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, load_yaml, nest
+from geotune.errors import GeotuneError
+from geotune.geo.metrics import on_scale
+from geotune.record.asha import StoppingSettings
+from geotune.record.folder import RunFolder, write_atomic
+from geotune.record.space import Goal, Space
+from geotune.train.settings import TrainConfig
+
+LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
+
+
+class SearchSettings(Settings):
+    """The words of a search itself; those that a space file may set too take its value unless given."""
+
+    space: str = "demo"
+    """Search space: a name, or the path of a YAML file."""
+    data: str = ""
+    """Dataset folder; demo builds the embedded one. Default: the space's, else ./data."""
+    runs: str = "runs"
+    """Folder for the runs; on a cluster one that every node shares."""
+    trials: int | None = Field(None, ge=1)
+    """Trials at the most. Default: the space's."""
+    time: Duration | None = None
+    """Wall-clock time, the final training included, as in 20m or 8h. Default: the space's."""
+    seed: int = Field(0, ge=0)
+    """Seed of the proposals and of every training run."""
+    goal: Goal | None = None
+    """Metric that decides. Default: the space's."""
+    sampler: Literal["tpe", "random"] | None = None
+    """Who proposes: Optuna's tree-structured Parzen estimator, or chance. Default: the space's."""
+    stopping: StoppingSettings = StoppingSettings()
+    executor: Literal["ray", "inline"] = "ray"
+    """Who runs the trials: Ray Tune, or this process, one at a time."""
+    address: str = ""
+    """A running Ray cluster: auto, or its address. Default: a Ray of its own on this machine."""
+    cpus: float | None = Field(None, gt=0)
+    """CPUs a trial. Default: the machine's CPUs shared out among its GPUs; without a GPU 1."""
+    gpus: float | None = Field(None, ge=0)
+    """GPUs a trial, as in 1 or 0.25. Default: 1 where there are GPUs."""
+    tracking: str = ""
+    """MLflow tracking URI, or none. Default: a store of its own in the runs folder."""
+
+
+def settle(asked: Flat, space: Space) -> SearchSettings:
+    """The words of the command line over those of the space file."""
+    file = space.file
+    own: Flat = {"trials": file.budget.trials, "sampler": file.sampler, "data": file.data, "space": space.name}
+    own |= {"time": flatten(file.budget).get("time")}
+    own |= {f"stopping.{key}": value for key, value in flatten(file.stopping).items()}
+    if not any(key.startswith("goal.") for key in asked):
+        own |= {f"goal.{key}": value for key, value in flatten(file.goal).items()}
+    return build(SearchSettings, {k: v for k, v in (own | asked).items() if v is not None})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search that has been checked as a whole: settings, space, data."""
+
+    settings: SearchSettings
+    space: Space
+    words: Flat
+    """Settings that stand alone in every config: data, seed, device."""
+    goal: str
+    """The metric's full key, on the data's scale: `valid/median_m`."""
+    extent: str
+    tree: dict[str, Any]
+    """What search.yaml holds."""
+
+    @classmethod
+    def make(cls, asked: Flat, space: Space, tree: dict[str, Any], pins: Flat, data: dict[str, Any]) -> "Plan":
+        """Settle what was asked for a search.
+
+        Args:
+            asked: the words of the command line, already checked.
+            tree: the space file's mapping.
+            pins: settings of the command line that hold for every trial.
+            data: describes the dataset: path, extent, fingerprint, counts.
+        """
+        settings = settle(asked, space).model_copy(update={"data": data["path"]})
+        goal = settings.goal or space.file.goal
+        words = {"data": data["path"], "seed": settings.seed}
+        versions = {name: metadata.version(name) for name in LIBRARIES}
+        about = {"geotune": __version__, "python": platform.python_version(), **versions}
+        written = {
+            "settings": nest({k: v for k, v in flatten(settings).items() if v is not None}),
+            "dataset": data,
+            "pins": pins,
+            "space": {"name": space.name, "file": tree},
+            "versions": about,
+        }
+        return cls(settings, space, words, on_scale(goal.metric, data["extent"]), data["extent"], written)
+
+    @classmethod
+    def read(cls, run: RunFolder) -> "Plan":
+        """The plan of an existing run."""
+        tree = load_yaml(run.search_yaml)
+        try:
+            settings = build(SearchSettings, flatten(tree["settings"]), str(run.search_yaml))
+            space = Space.parse(tree["space"]["name"], tree["space"]["file"], tree["pins"], str(run.search_yaml))
+            extent, metric = tree["dataset"]["extent"], (settings.goal or Goal()).metric
+        except (KeyError, TypeError) as error:
+            raise GeotuneError(f"{run.search_yaml}: {error} is missing", "restore the file from a copy") from None
+        words = {"data": settings.data, "seed": settings.seed}
+        return cls(settings, space, words, on_scale(metric, extent), extent, tree)
+
+    def write(self, run: RunFolder) -> None:
+        write_atomic(run.search_yaml, dump_yaml(self.tree))
+
+    @property
+    def trials(self) -> int:
+        return self.settings.trials or self.space.file.budget.trials
+
+    @property
+    def stopping(self) -> StoppingSettings:
+        return self.settings.stopping
+
+    @property
+    def maximize(self) -> bool:
+        return bool(self.settings.goal and self.settings.goal.maximize)
+
+    @property
+    def baseline_key(self) -> str:
+        """Where an epoch's metrics hold the trivial answer's value of a median goal; other goals have none."""
+        return self.goal.replace("/median_", "/baseline_") if "/median_" in self.goal else ""
+
+    def config(self, drawn: Flat) -> TrainConfig:
+        """The whole config of a trial."""
+        return self.space.config(drawn, **self.words)
+
+    def full_config(self, drawn: Flat) -> TrainConfig:
+        """The winner's config with the space's `full` settings on top."""
+        return self.space.config(drawn | flatten(self.space.file.full), **self.words)
+
+    def make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """The sampler of one proposal, seeded by (seed, trial number): the same record gives the same proposal."""
+        seed = (self.settings.seed * 1_000_003 + number) % 2**32
+        if self.settings.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        startup = min(10, max(4, self.trials // 4))
+        return optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=startup
+        )
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings.data)

@@ -1,0 +1,300 @@
+"""The record of a search: it issues trials, takes epochs, decides who stops, and knows after any kill what is due.
+
+The Optuna study in the run folder's journal is the only state. Executors run what `issue` gives and do what `report`
+answers; none of them decides anything. Before each proposal the sampler is seeded from (seed, trial number), so the
+same record gives the same proposal.
+"""
+
+import json
+import math
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from geotune.config import Flat, dump_yaml, flatten, nest
+from geotune.record.asha import BASELINE, pruner
+from geotune.record.folder import RunFolder, append_line, write_atomic
+from geotune.record.journal import Journal
+from geotune.record.plan import Plan
+from geotune.train.settings import TrainConfig
+
+RETRIES = 2
+"""A trial that crashed is run again so many times before it counts as failed."""
+
+
+class Outcome(StrEnum):
+    """How an attempt at a trial ended."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    INFEASIBLE = "infeasible"
+    CRASHED = "crashed"
+
+
+class Decision(StrEnum):
+    """The answer to a reported epoch."""
+
+    GO_ON = "go on"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One attempt at one trial: what an executor is to run, and where."""
+
+    number: int
+    attempt: int
+    config: TrainConfig
+    workdir: Path
+    resume_from: Path | None
+
+    def checkpoint(self, epoch: int) -> Path:
+        return self.workdir / "checkpoint" / f"{self.attempt}-{epoch}"
+
+
+@dataclass
+class TrialView:
+    """What the display, the budget and the summary show of a trial."""
+
+    number: int
+    state: str
+    drawn: Flat
+    values: dict[int, float] = field(default_factory=dict)
+    best: float = math.nan
+    seconds: float = 0.0
+    reason: str = ""
+
+
+class Record:
+    """Open for one driver until `close()`. Thread-safe: Ray's callbacks and the display come from several threads."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.plan = Plan.read(run)
+        self.space = self.plan.space
+        self.ending = ""
+        """Why no further trial is issued (`time`, `trials`, `interrupted`), or empty."""
+        self._mutex = threading.RLock()
+        self._journal = Journal(run.journal)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            storage = optuna.storages.JournalStorage(self._journal)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=run.name,
+            direction="maximize" if self.plan.maximize else "minimize",
+            load_if_exists=True,
+            pruner=pruner(self.plan.stopping),
+        )
+        self._sign = -1.0 if self.study.direction == StudyDirection.MAXIMIZE else 1.0
+        if not self.study.get_trials(deepcopy=False):
+            for point in self.space.first[: self.plan.trials]:
+                self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
+        self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
+        self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
+        self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
+        self._view = {t.number: self._viewed(t) for t in self._trials(*_STARTED)}
+
+    # ------------------------------------------------------------------------------ what executors call
+
+    def issue(self) -> Assignment | None:
+        """The next attempt to run: a trial that was lost first, else a new one; None when nothing is due (now)."""
+        with self._mutex:
+            if self.ending:
+                return None
+            if self._due:
+                number = self._due.pop(0)
+                trial = self._trial(number)
+            elif self._started() < self.plan.trials:
+                trial = self._ask()
+                number = trial.number
+            else:
+                return None
+            frozen = self._frozen(number)
+            attempt = frozen.user_attrs.get("attempt", 0) + 1
+            drawn = self.space.draw(trial)
+            config = self.plan.config(drawn)
+            folder = self.run.trial(number)
+            if attempt == 1:
+                write_atomic(folder.config, dump_yaml(nest(flatten(config))))
+            trial.set_user_attr("attempt", attempt)
+            folder.progress.unlink(missing_ok=True)
+            self._live[number] = attempt
+            view = self._view.setdefault(number, TrialView(number, "running", drawn))
+            view.state, view.drawn = "running", drawn
+            resume_from = folder.latest_checkpoint(frozen.last_step or 0)
+            return Assignment(number, attempt, config, folder.path, resume_from)
+
+    def report(self, number: int, attempt: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
+        """Take an epoch's metrics and decide. An epoch seen before changes nothing; a stale attempt is told to stop."""
+        with self._mutex:
+            if self._live.get(number) != attempt:
+                return Decision.STOP
+            frozen = self._frozen(number)
+            if epoch not in frozen.intermediate_values:
+                self._take(number, epoch, metrics)
+                frozen = self._frozen(number)
+            if self.ending or self.study.pruner.prune(self.study, frozen):
+                return Decision.STOP
+            return Decision.GO_ON
+
+    def finish(self, number: int, attempt: int, outcome: Outcome, reason: str = "") -> None:
+        """End an attempt. A crash makes the trial due again until its retries are used up."""
+        with self._mutex:
+            if self._live.get(number) != attempt:
+                return
+            if outcome is Outcome.STOPPED and self.ending == "interrupted":
+                self.lost(number, attempt)  # it was told to stop by Ctrl-C: a resumed search goes on with it
+                return
+            if outcome is Outcome.CRASHED and attempt <= RETRIES:
+                self.lost(number, attempt)
+                return
+            del self._live[number]
+            view = self._view[number]
+            view.state, view.reason = outcome.value, reason
+            folder = self.run.trial(number)
+            ended = {"state": outcome.value, "value": _plain(view.best), "time": time.time(), "reason": reason}
+            write_atomic(folder.outcome, json.dumps(ended) + "\n")
+            trial = self._trial(number)
+            if outcome is not Outcome.CRASHED:
+                trial.set_constraint("fits", 1.0 if outcome is Outcome.INFEASIBLE else -1.0)
+                trial.set_constraint("finite", 1.0 if outcome is Outcome.DIVERGED else -1.0)
+            if outcome is Outcome.COMPLETE and not math.isnan(view.best):
+                self.study.tell(number, view.best, TrialState.COMPLETE)
+            elif outcome is Outcome.CRASHED:
+                self.study.tell(number, state=TrialState.FAIL)
+            else:
+                self.study.tell(number, state=TrialState.PRUNED)
+            del self._handles[number]
+            folder.drop_checkpoints()
+
+    def lost(self, number: int, attempt: int) -> None:
+        """The process or node of an attempt is gone: the trial is due again, from its last checkpoint."""
+        with self._mutex:
+            if self._live.get(number) == attempt:
+                del self._live[number]
+                self._view[number].state = "due"
+                self._due.append(number)
+                self._due.sort()
+
+    # ------------------------------------------------------------------------------ what others read
+
+    def end(self, why: str) -> None:
+        """Issue nothing more; running trials stop after their current epoch."""
+        with self._mutex:
+            self.ending = self.ending or why
+
+    @property
+    def live(self) -> int:
+        """How many attempts run now."""
+        with self._mutex:
+            return len(self._live)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing will."""
+        with self._mutex:
+            waiting = self._due or self._started() < self.plan.trials
+            return not self._live and (bool(self.ending) or not waiting)
+
+    def trials(self) -> list[TrialView]:
+        """Every started trial, by number."""
+        with self._mutex:
+            return [self._view[number] for number in sorted(self._view)]
+
+    def best(self) -> TrialView | None:
+        """The trial with the best epoch so far, stopped and running ones included."""
+        views = [view for view in self.trials() if not math.isnan(view.best)]
+        return min(views, key=lambda view: self._sign * view.best, default=None)
+
+    def close(self) -> None:
+        """Let another driver open the run."""
+        self._journal.close()
+
+    # ------------------------------------------------------------------------------ inside
+
+    def _ask(self) -> optuna.Trial:
+        number = len(self.study.get_trials(deepcopy=False))
+        waiting = [t.number for t in self._trials(TrialState.WAITING)]
+        self.study.sampler = self.plan.make_sampler(min(waiting, default=number))
+        trial = self.study.ask()
+        self._handles[trial.number] = trial
+        return trial
+
+    def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:
+            self.study.set_user_attr(BASELINE, metrics[self.plan.baseline_key])
+        value = float(metrics.get(self.plan.goal, math.nan))
+        folder = self.run.trial(number)
+        plain = {key: _plain(metric) for key, metric in metrics.items()}
+        append_line(folder.metrics, {"epoch": epoch, "time": time.time(), "metrics": plain})
+        self._trial(number).report(value, epoch)
+        view = self._view[number]
+        before = self.best()
+        view.values[epoch] = value
+        view.seconds += float(metrics.get("train/seconds", 0.0))
+        if not math.isnan(value) and not self._sign * view.best <= self._sign * value:
+            view.best = value
+            if before is None or self._sign * value < self._sign * before.best or before is view:
+                self._write_best(view)
+        folder.drop_checkpoints(keep=2)
+
+    def _write_best(self, view: TrialView) -> None:
+        head = f"# Trial {view.number} of {self.run.name}: {self.plan.goal} {view.best:.6g}\n"
+        write_atomic(self.run.best_yaml, head + self.run.trial(view.number).config.read_text(encoding="utf-8"))
+
+    def _viewed(self, trial: FrozenTrial) -> TrialView:
+        drawn = {p.key: p.decode(trial.params[p.key]) for p in self.space.parameters if p.key in trial.params}
+        ended = self.run.trial(trial.number).outcome
+        outcome = json.loads(ended.read_text()) if ended.is_file() else {}
+        running = trial.state is TrialState.RUNNING
+        epochs = self.run.trial(trial.number).epochs()
+        values = [v for v in trial.intermediate_values.values() if not math.isnan(v)]
+        best = self._sign * min((self._sign * v for v in values), default=math.nan)
+        seconds = sum(float(line["metrics"].get("train/seconds") or 0.0) for line in epochs)
+        state = "due" if running else outcome.get("state", _STATES[trial.state])
+        view = TrialView(trial.number, state, drawn, dict(trial.intermediate_values), best, seconds)
+        view.reason = outcome.get("reason", "")
+        return view
+
+    def _trial(self, number: int) -> optuna.Trial:
+        if number not in self._handles:
+            self.study.sampler = self.plan.make_sampler(number)
+            self._handles[number] = optuna.Trial(self.study, self._frozen(number)._trial_id)
+        return self._handles[number]
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=states)
+
+    def _started(self) -> int:
+        return len(self._trials(*_STARTED))
+
+
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "crashed",
+    TrialState.RUNNING: "running",
+}
+_STARTED = tuple(_STATES)
+
+
+def _plain(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+__all__ = ["Assignment", "Decision", "Outcome", "Record", "TrialView"]

@@ -1,0 +1,41 @@
+"""Trials in this process, one at a time: the executor for debuggers, tests and machines without Ray's needs."""
+
+import traceback
+
+import torch
+
+from geotune.record.record import Assignment, Decision, Outcome, Record
+from geotune.search.machine import Shape
+from geotune.train.loop import train
+from geotune.train.outcomes import Diverged, Infeasible
+
+
+def run(record: Record, one: Shape) -> None:
+    """Run all that the record issues; KeyboardInterrupt leaves the running trial due."""
+    torch.set_num_threads(one.threads)
+    while (assignment := record.issue()) is not None:
+        try:
+            outcome, reason = _attempt(record, assignment)
+        except KeyboardInterrupt:
+            record.end("interrupted")
+            record.lost(assignment.number, assignment.attempt)
+            raise
+        record.finish(assignment.number, assignment.attempt, outcome, reason)
+
+
+def _attempt(record: Record, assignment: Assignment) -> tuple[Outcome, str]:
+    epochs = train(assignment.config, assignment.workdir, resume=assignment.resume_from)
+    try:
+        for epoch in epochs:
+            epoch.save(assignment.checkpoint(epoch.number))
+            if record.report(assignment.number, assignment.attempt, epoch.number, epoch.metrics) is Decision.STOP:
+                return Outcome.STOPPED, ""
+        return Outcome.COMPLETE, ""
+    except Diverged as error:
+        return Outcome.DIVERGED, str(error)
+    except Infeasible as error:
+        return Outcome.INFEASIBLE, str(error)
+    except Exception:
+        return Outcome.CRASHED, traceback.format_exc()
+    finally:
+        epochs.close()

@@ -1,0 +1,71 @@
+"""From the words of a command line to a checked plan: every mistake is found here, before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+from geotune.config import Flat, build, load_yaml, parse_overrides, settings_of, unknown
+from geotune.data.dataset import Dataset, open_dataset
+from geotune.data.demo import demo_dataset
+from geotune.errors import GeotuneError, SettingsError
+from geotune.record.plan import Plan, SearchSettings, settle
+from geotune.record.space import Space, find
+from geotune.train.settings import TrainConfig
+
+
+def prepare(words: list[str]) -> tuple[Plan, Dataset]:
+    """Check `space=… data=… key=value …` as a whole.
+
+    Raises SettingsError with all faults of the command line or of the space file, GeotuneError for the dataset.
+    """
+    asked, pins = _sorted(parse_overrides(words))
+    path = find(str(asked.get("space", "demo")))
+    space = Space.load(path, pins)
+    dataset = find_data(settle(asked, space).data)
+    plan = Plan.make(asked, space, load_yaml(path), pins, _describe(dataset))
+    return plan, dataset
+
+
+def find_data(data: str) -> Dataset:
+    """The dataset that `data=` names: a folder, `demo`, or (unless named) ./data."""
+    if data == "demo":
+        return open_dataset(demo_dataset())
+    if not data and not (Path("data") / "dataset.json").is_file():
+        mend = "give data=DIR (make one with `geotune data import PHOTOS DIR`), or data=demo"
+        raise GeotuneError("no dataset: data= is not given and ./data is none", mend)
+    return open_dataset(data or "data")
+
+
+def pinned(plan: Plan) -> list[str]:
+    """One line for each setting that the space searches and the command line fixes."""
+    searched = plan.space.file.search
+    return [
+        f"{key}={value} is fixed; the space would search it"
+        for key, value in plan.tree["pins"].items()
+        if key in searched
+    ]
+
+
+def _sorted(flat: Flat) -> tuple[Flat, Flat]:
+    """(words of the search, settings of every trial), both checked for unknown keys together."""
+    words = {setting.key for setting in settings_of(SearchSettings)}
+    settings = {setting.key for setting in settings_of(TrainConfig)} - words
+    strange = [(key, unknown(key, words | settings)) for key in flat if key not in words | settings]
+    asked = {key: value for key, value in flat.items() if key in words}
+    try:
+        build(SearchSettings, asked)
+    except SettingsError as error:
+        strange += error.problems
+    if strange:
+        raise SettingsError(strange)
+    return asked, {key: value for key, value in flat.items() if key in settings}
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "path": str(dataset.folder.resolve()),
+        "name": dataset.name,
+        "extent": dataset.extent,
+        "fingerprint": dataset.fingerprint,
+        "question": dataset.split_question,
+        "photos": dict(dataset.counts),
+    }

@@ -1,0 +1,68 @@
+"""A search from its open record to its last trial: an executor runs, a display follows, the clock ends it in time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from geotune.record.plan import Plan
+from geotune.record.record import Record
+from geotune.search.budget import Clock, final_seconds
+from geotune.search.display import Display
+from geotune.search.machine import Shape, local_cpus, local_gpus, shape, slots
+
+Run = Callable[[Record, Shape], None]
+
+
+@contextmanager
+def executor(plan: Plan) -> Iterator[tuple[Run, Shape, int]]:
+    """The executor that the plan names, started: how to run, what a trial takes, and how many run at once."""
+    if plan.settings.executor == "inline":
+        from geotune.search.executors import inline
+
+        cpus, gpus = float(local_cpus()), float(local_gpus())
+        one = shape(plan.settings, cpus, gpus)
+        if plan.settings.cpus is None:
+            one = Shape(cpus, one.gpus)  # one trial at a time has the whole machine
+        yield inline.run, one, 1
+        return
+    from geotune.search.executors import ray
+
+    with ray.cluster(plan.settings) as offered:
+        one = shape(plan.settings, offered["cpus"], offered["gpus"])
+        yield ray.run, one, slots(one, offered["cpus"], offered["gpus"])
+
+
+def run_trials(record: Record, run: Run, one: Shape, clock: Clock, console: Console) -> None:
+    """Run trials until the budget is used up. KeyboardInterrupt leaves what was running due."""
+    with Display(record, clock, console), _watch(record, clock):
+        run(record, one)
+
+
+@contextmanager
+def _watch(record: Record, clock: Clock) -> Iterator[None]:
+    """End the record in time for the final training."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            if clock.search_over(_final_forecast(record)):
+                record.end("time")
+
+    thread = threading.Thread(target=watch, name="clock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)
+
+
+def _final_forecast(record: Record) -> float:
+    """Seconds that the full training of the best trial so far would take."""
+    best = record.best()
+    if best is None or not best.values:
+        return 0.0
+    epochs = record.plan.full_config(best.drawn).train.epochs
+    return final_seconds(best.seconds / len(best.values), epochs)

@@ -1,0 +1,191 @@
+"""The record: what is issued, what is decided, and what is due after a kill."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from geotune.config import load_yaml
+from geotune.errors import GeotuneError
+from geotune.record.folder import RunFolder, read_json
+from geotune.record.record import Assignment, Decision, Outcome, Record
+
+GOAL = "valid/median_km"
+
+
+def play(record: Record, trial: Assignment, value: float, epochs: int = 9) -> Decision:
+    for epoch in range(1, epochs + 1):
+        if record.report(trial.number, trial.attempt, epoch, {GOAL: value / epoch}) is Decision.STOP:
+            record.finish(trial.number, trial.attempt, Outcome.STOPPED)
+            return Decision.STOP
+    record.finish(trial.number, trial.attempt, Outcome.COMPLETE)
+    return Decision.GO_ON
+
+
+def issue(record: Record) -> Assignment:
+    trial = record.issue()
+    assert trial is not None
+    return trial
+
+
+def test_the_first_point_comes_first_with_defaults_for_what_it_leaves_out(record: Record) -> None:
+    trial = issue(record)
+    assert (trial.number, trial.attempt, trial.resume_from) == (0, 1, None)
+    assert trial.config.train.batch_size == 64
+    assert trial.config.model.head.alpha == 0.1  # the setting's default, not a draw
+    assert trial.config.optim.lr == 1e-3
+    assert trial.config.data == "data"
+
+
+def test_trials_end_with_the_budget(record: Record) -> None:
+    numbers = []
+    while (trial := record.issue()) is not None:
+        numbers.append(trial.number)
+        play(record, trial, 100.0 + trial.number)
+    assert numbers == list(range(12))
+    assert record.done
+
+
+def test_what_a_trial_drew_stands_in_its_config(record: Record) -> None:
+    for _ in range(6):
+        trial = issue(record)
+        assert load_yaml(record.run.trial(trial.number).config) == trial.config.model_dump(mode="json")
+        play(record, trial, 50.0)
+
+
+def test_the_worse_of_equals_is_stopped_and_keeps_its_values(record: Record) -> None:
+    for value in (100.0, 110.0, 120.0):
+        assert play(record, issue(record), value) is Decision.GO_ON
+    bad = issue(record)
+    assert play(record, bad, 1000.0) is Decision.STOP
+    stored = record.study.get_trials()[bad.number]
+    assert stored.state is TrialState.PRUNED
+    assert stored.intermediate_values == {1: 1000.0, 2: 500.0}
+    assert read_json(record.run.trial(bad.number).outcome)["state"] == "stopped"
+
+
+def test_a_trial_at_the_trivial_baseline_is_stopped_in_an_empty_rung(record: Record) -> None:
+    trial = issue(record)
+    metrics = {GOAL: 6150.0, "valid/baseline_km": 6200.0}
+    assert record.report(trial.number, trial.attempt, 1, metrics) is Decision.GO_ON
+    assert record.report(trial.number, trial.attempt, 2, metrics) is Decision.STOP
+
+
+def test_best_yaml_is_current_after_every_report(record: Record) -> None:
+    first, second = issue(record), issue(record)
+    record.report(first.number, first.attempt, 1, {GOAL: 300.0})
+    assert load_yaml(record.run.best_yaml) == first.config.model_dump(mode="json")
+    record.report(second.number, second.attempt, 1, {GOAL: 200.0})
+    assert load_yaml(record.run.best_yaml) == second.config.model_dump(mode="json")
+    record.report(first.number, first.attempt, 2, {GOAL: 250.0})
+    assert load_yaml(record.run.best_yaml) == second.config.model_dump(mode="json")
+
+
+def test_an_epoch_counts_once_and_a_stale_attempt_is_refused(record: Record) -> None:
+    trial = issue(record)
+    record.report(trial.number, 1, 1, {GOAL: 300.0})
+    record.lost(trial.number, 1)
+    again = issue(record)
+    assert (again.number, again.attempt) == (trial.number, 2)
+    assert again.config == trial.config
+    record.report(trial.number, 2, 1, {GOAL: 7.0})  # redone after the loss: changes nothing
+    assert record.report(trial.number, 1, 2, {GOAL: 5.0}) is Decision.STOP  # the lost attempt still talks
+    assert record.study.get_trials()[trial.number].intermediate_values == {1: 300.0}
+    assert len(record.run.trial(trial.number).epochs()) == 1
+
+
+def test_diverged_and_infeasible_are_constraints_that_the_sampler_sees(record: Record) -> None:
+    for outcome in (Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.COMPLETE):
+        trial = issue(record)
+        record.report(trial.number, 1, 1, {GOAL: math.nan if outcome is Outcome.DIVERGED else 10.0})
+        record.finish(trial.number, 1, outcome, "why")
+    constraints = [t.constraints for t in record.study.get_trials()[:3]]
+    assert [c["finite"] > 0 for c in constraints] == [True, False, False]
+    assert [c["fits"] > 0 for c in constraints] == [False, True, False]
+    assert record.best() is not None and record.best().number in (1, 2)
+    assert record.trials()[0].reason == "why"
+
+
+def test_nan_stops_at_once(record: Record) -> None:
+    trial = issue(record)
+    assert record.report(trial.number, 1, 1, {GOAL: math.nan}) is Decision.STOP
+
+
+def test_a_crash_is_retried_twice_then_fails(record: Record) -> None:
+    for attempt in (1, 2, 3):
+        trial = issue(record)
+        assert (trial.number, trial.attempt) == (0, attempt)
+        record.finish(0, attempt, Outcome.CRASHED, "boom")
+    assert record.study.get_trials()[0].state is TrialState.FAIL
+    assert issue(record).number == 1
+
+
+def test_after_a_kill_what_ran_is_due_again_and_the_rest_is_as_it_was(make_run: Callable[..., RunFolder]) -> None:
+    run = make_run()
+    record = Record(run)
+    play(record, issue(record), 100.0)
+    running = issue(record)
+    record.report(running.number, 1, 1, {GOAL: 80.0})
+    (run.trial(running.number).checkpoint(1, 1)).mkdir(parents=True)
+    (run.trial(running.number).checkpoint(1, 2)).mkdir(parents=True)  # saved, but killed before its report
+    before = [view.values for view in record.trials()]
+    record.close()  # what the kernel does for a killed process: the lock is free, nothing else happens
+
+    resumed = Record(run)
+    assert [view.values for view in resumed.trials()] == before
+    again = issue(resumed)
+    assert (again.number, again.attempt, again.config) == (running.number, 2, running.config)
+    assert again.resume_from == run.trial(running.number).checkpoint(1, 1)  # no reported epoch is skipped
+    assert resumed.best().best == pytest.approx(100 / 9)
+    resumed.close()
+
+
+def test_the_same_record_gives_the_same_proposals(make_run: Callable[..., RunFolder]) -> None:
+    configs: list[list[Any]] = []
+    for interrupted in (False, True):
+        record = Record(make_run())
+        drawn = []
+        for _ in range(8):
+            if interrupted:
+                record.close()
+                record = Record(record.run)
+            trial = issue(record)
+            drawn.append(trial.config)
+            play(record, trial, 100.0 + trial.config.optim.lr * 1000)
+        configs.append(drawn)
+        record.close()
+    assert configs[0] == configs[1]
+
+
+def test_interrupted_trials_stay_due(record: Record) -> None:
+    trial = issue(record)
+    record.end("interrupted")
+    assert record.report(trial.number, 1, 1, {GOAL: 10.0}) is Decision.STOP
+    record.finish(trial.number, 1, Outcome.STOPPED)
+    assert record.issue() is None
+    assert record.study.get_trials()[trial.number].state is TrialState.RUNNING
+
+
+def test_trials_that_the_clock_ended_are_kept(record: Record) -> None:
+    trial = issue(record)
+    record.end("time")
+    assert record.report(trial.number, 1, 1, {GOAL: 10.0}) is Decision.STOP
+    record.finish(trial.number, 1, Outcome.STOPPED)
+    assert record.study.get_trials()[trial.number].state is TrialState.PRUNED
+    assert record.done
+
+
+def test_a_second_driver_is_refused(record: Record) -> None:
+    with pytest.raises(GeotuneError, match="another geotune is running this search"):
+        Record(record.run)
+
+
+def test_optuna_reads_the_journal_itself(record: Record) -> None:
+    play(record, issue(record), 100.0)
+    backend = optuna.storages.journal.JournalFileBackend(str(record.run.journal))
+    study = optuna.load_study(study_name=record.run.name, storage=optuna.storages.JournalStorage(backend))
+    assert study.best_trial.number == 0
+    assert study.best_value == pytest.approx(100 / 9)
