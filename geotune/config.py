@@ -163,6 +163,21 @@ def _with_tags(flat: Flat, known: list[Setting]) -> Flat:
     return {k: tag for k, tag in tags.items() if k not in flat and k.rpartition(".")[0] in groups} | flat
 
 
+def applicable(cls: type[Settings], flat: Mapping[str, Any]) -> Flat:
+    """`flat` without the settings that the chosen member of a union does not have.
+
+    So one value can be given for every head that has it: `model.head.alpha` is left out where the head is `cells`.
+    """
+    known = {setting.key: setting for setting in settings_of(cls)}
+    kept: Flat = {}
+    for key, value in flat.items():
+        setting, tag = known.get(key), f"{key.rpartition('.')[0]}.name"
+        chosen = flat.get(tag, known[tag].default if tag in known else None)
+        if setting is None or not setting.owner or chosen in setting.owner.split(", "):
+            kept[key] = value
+    return kept
+
+
 def unknown(key: str, keys: Iterable[str]) -> str:
     """`no such setting; did you mean …?`"""
     near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)

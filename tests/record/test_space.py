@@ -72,7 +72,8 @@ def test_all_faults_at_once() -> None:
         )
     )
     assert text.startswith("5 problems")
-    assert "base.train.epoch" in text and "did you mean train.epochs?" in text
+    assert "base.train.epoch" in text
+    assert "did you mean train.epochs?" in text
     assert "did you mean model.backbone?" in text
     assert "log needs low > 0" in text
     assert "unknown word 'pow'" in text
@@ -107,7 +108,8 @@ def test_first_points_are_checked() -> None:
     assert "not a power of two" in faults(changed(first=[{"train.batch_size": 48}]))
     assert "train.epochs is not searched here" in faults(changed(first=[{"train.epochs": 3}]))
     text = faults(changed(search={"optim.lr": {"log": [1e-5, 1e-4]}}))
-    assert "0.001 is outside" in text and "its default" in text
+    assert "0.001 is outside" in text
+    assert "its default" in text
 
 
 def test_pins_are_checked() -> None:
