@@ -1,0 +1,1 @@
+"""The record, shown in MLflow."""

@@ -1,0 +1,81 @@
+"""Fixtures that several folders of tests share."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geotune.config import dump_yaml, nest
+
+START = 1_700_000_000.0
+"""Unix seconds at which a hand-made search began."""
+
+
+class HandMadeRun:
+    """A run folder written line by line as a search writes it, without running one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        asked = {"space": "demo", "data": "data/<b>town</b>", "seed": 3, "goal": {"minimize": "valid/median"}}
+        (path / "search.yaml").write_text(dump_yaml(asked | {"versions": {"torch": "2.6.0"}}))
+
+    def trial(self, number: int, **settings: Any) -> None:
+        """Begin a trial; `settings` spell dots as two underscores."""
+        flat = {"model.backbone": "resnet18", "model.head.name": "cells", "train.epochs": 3, "data": "data/town"}
+        flat |= {key.replace("__", "."): value for key, value in settings.items()}
+        folder = self.path / "trials" / f"{number:04d}"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(dump_yaml(nest(flat)))
+
+    def epoch(self, number: int | str, epoch: int, median_km: float) -> None:
+        folder = self.path / "final" if number == "final" else self.path / "trials" / f"{number:04d}"
+        metrics = {"valid/median_km": median_km, "train/loss": median_km / 100, "valid/within_25km": 0.5}
+        line = {"epoch": epoch, "time": START + 60 * epoch + 0.25, "metrics": metrics}
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def outcome(self, number: int, state: str, value: float | None = None, reason: str = "") -> None:
+        content = {"state": state, "value": value, "time": START + 600, "reason": reason}
+        (self.path / "trials" / f"{number:04d}" / "outcome.json").write_text(json.dumps(content))
+
+    def finish(self, number: int) -> None:
+        """The full training of a trial's settings, tested."""
+        folder = self.path / "final"
+        folder.mkdir()
+        config = (self.path / "trials" / f"{number:04d}" / "config.yaml").read_text()
+        (folder / "config.yaml").write_text(config)
+        (self.path / "best.yaml").write_text(config)
+        for epoch in (1, 2):
+            self.epoch("final", epoch, 700.0 / epoch)
+        test = {"test/median_km": 612.0, "test/within_25km": 0.125}
+        content = {"number": number, "metrics": test, "low": 580.0, "high": 641.0, "baseline": 6204.0, "seconds": 90.0}
+        (self.path / "final.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[[str], HandMadeRun]:
+    """`make_run("demo-1")` -> a hand-made run in `tmp_path/runs`."""
+    return lambda name: HandMadeRun(tmp_path / "runs" / name)
+
+
+@pytest.fixture
+def run(make_run: Callable[[str], HandMadeRun]) -> HandMadeRun:
+    """A finished search: the best trial, a stopped one, a diverged one, one that crashed before its first epoch."""
+    made = make_run("demo-1")
+    made.trial(0, optim__lr=0.001, model__head__cells=64)
+    made.trial(1, optim__lr=0.1, model__head__cells=32)
+    made.trial(2, optim__lr=3.0, model__head__cells=32)
+    made.trial(3, optim__lr=0.01, model__head__cells=32)
+    for epoch, value in enumerate((900.0, 750.0, 700.0), start=1):
+        made.epoch(0, epoch, value)
+    made.epoch(1, 1, 5000.0)
+    made.epoch(2, 1, float("nan"))
+    made.outcome(0, "complete", 700.0)
+    made.outcome(1, "stopped", 5000.0, "worse than 3 of 4 trials at epoch 1")
+    made.outcome(2, "diverged", None, "the loss is not finite")
+    made.outcome(3, "crashed", None, "boom")
+    made.finish(0)
+    return made

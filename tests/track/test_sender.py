@@ -1,0 +1,238 @@
+"""Every value stands in MLflow exactly once, whatever happens to MLflow, the cursor or the process."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from geotune.errors import GeotuneError
+from geotune.track.mlflow import store_uri
+from geotune.track.sender import NullSender, Sender, catch_up, open_sender
+
+START = 1_700_000_000.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_migration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store with its tables: making them takes seconds, copying them none."""
+    folder = tmp_path_factory.mktemp("store")
+    MlflowClient(store_uri(folder)).search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, one_migration: Path) -> MlflowClient:
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    (tmp_path / "runs" / "mlflow.db").write_bytes(one_migration.read_bytes())
+    return MlflowClient(store_uri(tmp_path / "runs"))
+
+
+def runs_in(client: MlflowClient, experiment: str = "geotune-demo") -> dict[str, Run]:
+    found = client.get_experiment_by_name(experiment)
+    every = client.search_runs([found.experiment_id]) if found else []
+    names = [run.info.run_name for run in every]
+    assert len(names) == len(set(names)), f"runs stand there twice: {sorted(names)}"
+    return {run.info.run_name: run for run in every}
+
+
+def history(client: MlflowClient, run: Run, key: str) -> list[tuple[int, int, float]]:
+    return [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, key)]
+
+
+def assert_complete(client: MlflowClient) -> None:
+    """The fixture `run` as it must stand in MLflow."""
+    runs = runs_in(client)
+    assert set(runs) == {"demo-1", "trial 0", "trial 1", "trial 2", "trial 3", "full training"}
+    parent = runs["demo-1"]
+    assert {r.data.tags.get("mlflow.parentRunId") for r in runs.values() if r is not parent} == {parent.info.run_id}
+    assert history(client, runs["trial 0"], "valid/median_km") == [
+        (epoch, round(START * 1000) + 60_000 * epoch + 250, value)
+        for epoch, value in ((1, 900.0), (2, 750.0), (3, 700.0))
+    ]
+    assert [(step, value) for step, _, value in history(client, runs["full training"], "valid/median_km")] == [
+        (1, 700.0),
+        (2, 350.0),
+    ]
+    assert len(history(client, runs["trial 2"], "valid/median_km")) == 1  # the NaN
+    assert {name: r.info.status for name, r in runs.items()} == {
+        "demo-1": "FINISHED",
+        "trial 0": "FINISHED",
+        "trial 1": "KILLED",
+        "trial 2": "FAILED",
+        "trial 3": "FAILED",
+        "full training": "FINISHED",
+    }
+    assert runs["trial 0"].data.params == {
+        "model.backbone": "resnet18",
+        "model.head.name": "cells",
+        "model.head.cells": "64",
+        "train.epochs": "3",
+        "optim.lr": "0.001",
+    }
+    assert runs["trial 1"].data.tags["geotune.outcome"] == "stopped"
+    assert runs["trial 3"].data.tags["geotune.reason"] == "boom"
+    assert runs["trial 0"].info.end_time == round((START + 600) * 1000)
+    assert [value for _, _, value in history(client, parent, "test/median_km")] == [612.0]
+    assert parent.data.metrics["test/low"] == 580.0
+    assert parent.data.params["goal"] == "valid/median_km"
+    assert parent.data.tags["geotune.best"] == "trial 0: valid/median_km 700"
+
+
+def test_a_finished_search_stands_there_once_after_repeated_syncs(run: Any, store: MlflowClient) -> None:
+    Sender(run.path).sync()
+    assert_complete(store)
+    sender = Sender(run.path)
+    sender.sync()
+    sender.sync()
+    assert_complete(store)
+
+
+def test_a_lost_or_older_cursor_changes_nothing(run: Any, store: MlflowClient) -> None:
+    cursor = run.path / "track.json"
+    Sender(run.path).sync()
+    key = json.loads(cursor.read_text())["key"]
+    cursor.write_text(json.dumps({"key": key, "tracking": store_uri(run.path.parent), "runs": {}}))  # killed at once
+    Sender(run.path).sync()
+    assert_complete(store)
+    content = json.loads(cursor.read_text())
+    content["runs"]["0"] = {"id": content["runs"]["0"]["id"], "epoch": 1}  # killed after two more epochs were sent
+    del content["runs"]["2"]  # killed between the run and the cursor
+    del content["runs"][""]["test"]
+    cursor.write_text(json.dumps(content))
+    Sender(run.path).sync()
+    assert_complete(store)
+
+
+def test_a_process_killed_in_mid_sync_leaves_no_double(run: Any, store: MlflowClient) -> None:
+    """The child dies at once after its second batch of metrics, before any cursor for it is written."""
+    code = f"""
+import os
+from pathlib import Path
+from geotune.track import mlflow, sender
+real, calls = mlflow.MlflowStore.send, []
+def send(self, run, **what):
+    real(self, run, **what)
+    calls.append(run)
+    if len(calls) == 3:
+        os._exit(9)
+mlflow.MlflowStore.send = send
+sender.Sender(Path({str(run.path)!r})).sync()
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert 1 < len(runs_in(store)) < 6
+    Sender(run.path).sync()
+    assert_complete(store)
+
+
+def test_a_growing_search_is_followed(make_run: Any, store: MlflowClient) -> None:
+    made = make_run("demo-1")
+    sender = Sender(made.path)
+    sender.sync()
+    assert runs_in(store)["demo-1"].info.status == "RUNNING"
+    made.trial(0, optim__lr=0.001)
+    made.epoch(0, 1, 900.0)
+    sender.sync()
+    trial = runs_in(store)["trial 0"]
+    assert (trial.info.status, trial.data.metrics["valid/median_km"]) == ("RUNNING", 900.0)
+    made.trial(1, optim__lr=0.002, input__augment="none")  # from now on two more settings are known to be searched
+    made.epoch(0, 2, 800.0)
+    made.outcome(0, "complete", 800.0)
+    sender.sync()
+    runs = runs_in(store)
+    assert runs["trial 0"].data.metrics["valid/median_km"] == 800.0
+    assert runs["trial 0"].info.status == "FINISHED"
+    assert runs["trial 1"].data.params["input.augment"] == "none"
+    sender.close()
+    assert {n: r.info.status for n, r in runs_in(store).items()} == {
+        "demo-1": "KILLED",
+        "trial 0": "FINISHED",
+        "trial 1": "KILLED",
+    }
+    Sender(made.path).sync()  # resumed
+    assert runs_in(store)["trial 1"].info.status == "RUNNING"
+
+
+def test_torn_lines_are_left_for_later(make_run: Any, store: MlflowClient) -> None:
+    made = make_run("demo-1")
+    made.trial(0)
+    made.epoch(0, 1, 900.0)
+    with (made.path / "trials" / "0000" / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "time": 17')
+    Sender(made.path).sync()
+    assert [step for step, _, _ in history(store, runs_in(store)["trial 0"], "valid/median_km")] == [1]
+
+
+def test_start_and_close_send_everything_with_the_files(run: Any, store: MlflowClient) -> None:
+    (run.path / "report.html").write_text("<p>hello</p>")
+    sender = Sender(run.path, every=0.05)
+    sender.start()
+    sender.close(seconds=60)
+    assert_complete(store)
+    names = {file.path for file in store.list_artifacts(runs_in(store)["demo-1"].info.run_id)}
+    assert names == {"search.yaml", "best.yaml", "report.html"}
+    assert list((run.path.parent / "mlartifacts").rglob("report.html"))
+
+
+def test_a_deleted_store_is_filled_anew(run: Any, store: MlflowClient, one_migration: Path) -> None:
+    Sender(run.path).sync()
+    (run.path.parent / "mlflow.db").write_bytes(one_migration.read_bytes())
+    Sender(run.path).sync()
+    assert_complete(MlflowClient(store_uri(run.path.parent)))
+
+
+def test_one_run_deleted_by_hand_keeps_back_no_other(make_run: Any, store: MlflowClient) -> None:
+    made = make_run("demo-1")
+    made.trial(0, optim__lr=0.1)
+    made.trial(1, optim__lr=0.2)
+    sender = Sender(made.path)
+    sender.sync()
+    store.delete_run(runs_in(store)["trial 0"].info.run_id)
+    made.epoch(0, 1, 900.0)
+    made.epoch(1, 1, 800.0)
+    with pytest.raises(Exception, match="deleted"):
+        sender.sync()
+    assert runs_in(store)["trial 1"].data.metrics["valid/median_km"] == 800.0
+
+
+def test_an_outage_gives_one_warning_and_costs_nothing(run: Any, store: MlflowClient) -> None:
+    said: list[str] = []
+    sender = Sender(run.path, "http://127.0.0.1:9", every=0.01, warn=said.append)  # nothing listens there
+    sender.start()
+    time.sleep(0.3)
+    sender.close(seconds=30)
+    assert len(said) == 1
+    assert "http://127.0.0.1:9" in said[0]
+    assert "The search goes on" in said[0]
+    Sender(run.path).sync()  # elsewhere, later: nothing is missing
+    assert_complete(store)
+
+
+def test_catch_up_sends_what_a_kill_left_out(run: Any, store: MlflowClient) -> None:
+    key = {"key": "abc", "tracking": store_uri(run.path.parent), "runs": {}}
+    (run.path / "track.json").write_text(json.dumps(key))
+    assert catch_up(run.path.parent) == []
+    assert_complete(store)
+
+
+def test_no_tracking_writes_nothing(run: Any, store: MlflowClient) -> None:
+    sender = open_sender(run.path, "none")
+    assert type(sender) is NullSender
+    sender.start()
+    sender.sync()
+    sender.close()
+    assert runs_in(store) == {}
+    assert not (run.path / "track.json").exists()
+
+
+def test_a_wrong_address_is_said_before_anything_starts(run: Any) -> None:
+    for wrong in ("mlruns", "htp://127.0.0.1:5000", "file:///tmp/mlruns"):
+        with pytest.raises(GeotuneError, match=f"tracking={wrong}: expected the address of an MLflow server") as caught:
+            open_sender(run.path, wrong)
+        assert "tracking=none" in caught.value.hint
+    assert isinstance(open_sender(run.path, "http://127.0.0.1:5000"), Sender)
