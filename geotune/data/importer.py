@@ -1,0 +1,176 @@
+"""A source of photos becomes a dataset: upright, no larger than needed, and without a trace of their EXIF."""
+
+import io
+import os
+import shlex
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from geotune.config import Settings
+from geotune.data.dataset import Extent
+from geotune.data.diagnose import TABLE_SUFFIXES
+from geotune.data.sources.found import LeftOut, Photo
+from geotune.data.sources.photos import NO_POSITION, PhotosSource
+from geotune.data.sources.table import TableSource
+from geotune.data.split import SplitSettings, divide
+from geotune.data.writer import DatasetWriter, refuse_existing
+from geotune.errors import GeotuneError
+
+Floats = npt.NDArray[np.float64]
+Source = Annotated[PhotosSource | TableSource, Field(discriminator="name")]
+OnProgress = Callable[[str, int, int | None], None]
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+SMALLEST_PX = 32
+JPEG_QUALITY = 90
+
+
+class ImportSettings(Settings):
+    """How photos become a dataset."""
+
+    source: Source
+    """Where the photos are."""
+    max_side: int = Field(default=512, ge=SMALLEST_PX, le=8192)
+    """Longest side of a stored photo in pixels; larger ones are scaled down."""
+    split: SplitSettings = SplitSettings()
+    """How they are divided into train, valid and test."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import: counts of reasons, and the first photo left out for each."""
+
+    out: Path
+    left_out: Counter[str]
+    examples: dict[str, str]
+
+
+def source_of(path: Path, images: Path | None = None) -> PhotosSource | TableSource:
+    """The kind of source that lies at a path: a folder of photos, or a CSV file. Raises GeotuneError for others."""
+    if path.is_dir():
+        if (path / "dataset.json").is_file():
+            raise GeotuneError(f"{path}: a dataset already", f"use it: geotune search data={shlex.quote(str(path))}")
+        if images:
+            raise GeotuneError("--images belongs to a CSV file", f"{path} is a folder: leave --images out")
+        return PhotosSource(path=path)
+    if not path.exists():
+        raise GeotuneError(f"{path}: no such file or folder", "give a folder of photos, or a CSV file")
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise GeotuneError(f"{path}: neither a folder of photos nor a .csv file", "unpack an archive first")
+    return TableSource(path=path, images=images)
+
+
+def import_photos(
+    settings: ImportSettings,
+    out: Path,
+    *,
+    extent_of: Callable[[Floats, Floats], Extent],
+    on_progress: OnProgress | None = None,
+) -> Imported:
+    """Make the dataset `out` of a source; memory stays small however many photos there are.
+
+    `extent_of` is geo.extent's rule; `on_progress(stage, done, of)` is called with `of` None while it is unknown.
+    Raises GeotuneError, with nothing left behind, where nothing can be imported or `out` exists.
+    """
+    out = out.expanduser()
+    tell = on_progress or (lambda stage, done, of: None)
+    refuse_existing(out)
+    left_out: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+
+    def leave_out(item: LeftOut) -> None:
+        left_out[item.reason] += 1
+        examples.setdefault(item.reason, item.id)
+
+    photos: list[Photo] = []
+    for number, found in enumerate(settings.source.scan(), start=1):
+        if isinstance(found, Photo):
+            photos.append(found)
+        else:
+            leave_out(found)
+        tell("looking for positions", number, None)
+    if not photos:
+        raise _nothing(settings.source, left_out, examples)
+    lat, lon = np.array([p.lat for p in photos]), np.array([p.lon for p in photos])
+    places = np.array([p.place for p in photos])
+    splits = np.array([p.split for p in photos])
+    division = divide(
+        lat, lon, settings.split, place=places if places.all() else None, given=splits if splits.any() else None
+    )
+    note = {**settings.split.model_dump(mode="json"), "question": division.question}
+    with DatasetWriter(out, name=out.absolute().name, extent=extent_of(lat, lon), split=note) as writer:
+        prepared = in_threads(lambda photo: prepare(photo, settings.max_side), photos)
+        for i, jpeg in enumerate(prepared):
+            photo = photos[i]
+            if isinstance(jpeg, LeftOut):
+                leave_out(jpeg)
+            else:
+                writer.add(str(division.split[i]), photo.id, jpeg, photo.lat, photo.lon, int(division.place[i]))
+            tell("importing photos", i + 1, len(photos))
+        writer.left_out.update(left_out)
+    return Imported(out, left_out, examples)
+
+
+def prepare(photo: Photo, max_side: int) -> bytes | LeftOut:
+    """A photo's JPEG as it is stored: RGB, upright, its longest side at most `max_side`, with no metadata at all."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(photo.load())) as opened:
+            warnings.simplefilter("ignore")
+            opened.draft("RGB", (max_side, max_side))  # a large JPEG is decoded at a fraction of its size
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError):
+        return LeftOut(photo.id, "cannot be decoded")
+    except OSError as error:  # a read error has a number; Pillow's "truncated" has none
+        return LeftOut(photo.id, f"cannot be read ({error.strerror})" if error.errno else "cannot be decoded")
+    if min(picture.size) < SMALLEST_PX:
+        return LeftOut(photo.id, f"smaller than {SMALLEST_PX} px")
+    picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    picture.info.clear()  # Pillow would carry comments over
+    stored = io.BytesIO()
+    picture.save(stored, "JPEG", quality=JPEG_QUALITY)
+    return stored.getvalue()
+
+
+def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
+    """`work` of each item in order, a few dozen ahead; stops at once when the caller does. Decoding frees the lock."""
+    threads = min(16, os.cpu_count() or 1)
+    waiting: deque[Future[Out]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 4 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _nothing(source: PhotosSource | TableSource, left_out: Counter[str], examples: dict[str, str]) -> GeotuneError:
+    why = "".join(f"\n    {n} {reason} ({examples[reason]})" for reason, n in left_out.most_common())
+    problem = f"{source.path}: no photo with a position" + (f"; found were:{why}" if why else ", it is empty")
+    if isinstance(source, TableSource):
+        root = source.images or source.path.parent
+        return GeotuneError(problem, f"image names were sought in {root}; name another folder with --images FOLDER")
+    tables = sorted(path for path in source.path.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+    if tables:
+        return GeotuneError(problem, f"there is a table in it: geotune data import {shlex.quote(str(tables[0]))} OUT")
+    if NO_POSITION in left_out:
+        return GeotuneError(
+            problem, "messengers remove positions; take the original files, or write a CSV file of them"
+        )
+    return GeotuneError(problem, "give a folder of JPEG photos with GPS in EXIF, or a CSV file")
