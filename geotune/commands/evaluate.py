@@ -1,0 +1,103 @@
+"""`geotune evaluate`: how far off an exported model is on a dataset's photos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from geotune.commands.settings_help import SettingsCommand
+from geotune.config import Settings, build, parse_overrides
+from geotune.errors import SettingsError
+
+if TYPE_CHECKING:
+    from geotune.data.dataset import Dataset
+    from geotune.train.bundle import Bundle
+    from geotune.train.evaluate import Evaluation
+
+
+class Words(Settings):
+    """Settings of an evaluation."""
+
+    data: str = ""
+    """Dataset folder"""
+    split: Literal["train", "valid", "test"] = "test"
+    """The photos to measure on; the test split answers honestly only as long as nothing was chosen by it"""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute"""
+
+
+@click.command(cls=SettingsCommand)
+@click.argument("model", metavar="MODEL")
+@click.argument("words", nargs=-1, metavar="data=DIR [KEY=VALUE]…")
+@click.option("--csv", "table", metavar="FILE", help="Also write a line a photo: place, prediction, error in km.")
+def command(model: str, words: tuple[str, ...], table: str | None) -> None:
+    """Measure an exported model on a dataset, with a 95 % interval over places.
+
+    \b
+    geotune evaluate runs/demo-1/model data=data/town
+    geotune evaluate runs/demo-1/model data=data/town split=valid --csv errors.csv
+    """
+    given = build(Words, parse_overrides(words))
+    if not given.data:
+        if not Path("data/dataset.json").exists():
+            raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
+        given = given.model_copy(update={"data": "data"})
+    from geotune.data.dataset import open_dataset
+    from geotune.train.bundle import load_bundle
+
+    bundle, dataset = load_bundle(Path(model).expanduser(), given.device), open_dataset(given.data)
+    evaluation = measure(bundle, dataset, given.split)
+    if table:
+        _write_table(Path(table).expanduser(), evaluation, dataset, given.split)
+
+
+command.settings = ("geotune.commands.evaluate:Words",)
+
+
+def measure(bundle: "Bundle", dataset: "Dataset", split_name: str) -> "Evaluation":
+    """Evaluate a model on a split and print what came out."""
+    from rich.console import Console
+
+    from geotune.geo.metrics import PER_KM, UNIT, format_distance
+    from geotune.train.evaluate import evaluate
+
+    split, extent = dataset.split(split_name), bundle.extent
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status(f"{len(split):,} photos") as status:
+        evaluation = evaluate(bundle.model, split, lambda done, photos: status.update(f"{done:,} of {photos:,} photos"))
+
+    def value(name: str) -> str:
+        return format_distance(evaluation.metrics[f"{split_name}/{name}_{UNIT[extent]}"] / PER_KM[extent], extent)
+
+    low, high = (format_distance(bound, extent) for bound in evaluation.interval_km())
+    say = console.out
+    say(f"{dataset.name}, {split_name} split: {len(split):,} photos of {len(set(split.place.tolist())):,} places")
+    if dataset.split_question:
+        say(dataset.split_question)
+    say(f"  median error      {value('median')}  (95 % {low} to {high}, over places)")
+    for name, words in (("mean", "mean error"), ("rmse", "RMSE"), ("p90", "90 % are within")):
+        say(f"  {words:<16}  {value(name)}")
+    for name, share in evaluation.metrics.items():
+        radius = name.removeprefix(f"{split_name}/within_")
+        if radius != name:
+            say(f"  within {radius:<9}  {100 * share:.1f} %")
+    say(f"  baseline          {value('baseline')}  (median error of always saying the middle of the training places)")
+    return evaluation
+
+
+def _write_table(path: Path, evaluation: "Evaluation", dataset: "Dataset", split_name: str) -> None:
+    import csv
+
+    from geotune.errors import GeotuneError
+
+    split = dataset.split(split_name)
+    fresh = path.with_name(f".{path.name}.tmp")
+    try:
+        with fresh.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["id", "latitude", "longitude", "predicted_latitude", "predicted_longitude", "error_km"])
+            columns = (split.ids, split.lat, split.lon, evaluation.lat, evaluation.lon, evaluation.errors_km)
+            writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+        fresh.replace(path)
+    except OSError as error:
+        raise GeotuneError(f"{path}: cannot be written ({error.strerror})", "Name another file.") from None

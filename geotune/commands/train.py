@@ -1,0 +1,156 @@
+"""`geotune train`: one config, trained and exported; goes on where it was interrupted."""
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from geotune.commands.settings_help import SettingsCommand
+from geotune.config import Settings, build, dump_yaml, flatten, load_yaml, parse_overrides
+from geotune.errors import GeotuneError, SettingsError
+
+if TYPE_CHECKING:
+    from geotune.train.loop import Epoch
+    from geotune.train.settings import TrainConfig
+
+CHECKPOINT_SECONDS = 10.0
+"""Time between checkpoints at least: epochs on ready features take a fraction of a second."""
+
+
+class Words(Settings):
+    """Words of this command that are no settings of a training run."""
+
+    config: str = ""
+    """A YAML file of settings, such as a search's best.yaml; words on the command line come after it"""
+    out: str = ""
+    """Folder for the model and checkpoints; runs/train-N when empty"""
+
+
+@click.command(cls=SettingsCommand)
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]…")
+@click.option("--test", is_flag=True, help="Measure the test split too, once, at the end.")
+def command(words: tuple[str, ...], test: bool) -> None:
+    """Train one config and export the best epoch.
+
+    \b
+    geotune train data=data/town                                  the default model
+    geotune train config=runs/img2gps-1/best.yaml data=data/town  the winner of a search
+    geotune train config=best.yaml train.epochs=60 out=runs/long  with changes
+
+    The same command again goes on where an interrupted one stopped.
+    """
+    import logging
+
+    from geotune.train.outcomes import Diverged, Infeasible
+
+    own, config = read(words)
+    out = _out_folder(own.out, config)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        best = _train(config, out)
+    except Diverged as error:
+        raise GeotuneError(f"the training diverged: {error}", f"Try optim.lr={config.optim.lr / 10:g}.") from None
+    except Infeasible as error:
+        raise GeotuneError(
+            f"the model does not fit: {error}", "Try a smaller model.backbone or smaller input.sizes."
+        ) from None
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; to go on: geotune train config={out / 'config.yaml'} out={out}", err=True)
+        raise
+    click.echo(f"model in {out / 'model'}: {best}")
+    if test:
+        _test(config, out / "model")
+    click.echo(f"use it: geotune predict {out / 'model'} photo.jpg")
+
+
+command.settings = ("geotune.commands.train:Words", "geotune.train.settings:TrainConfig")
+
+
+def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
+    """The command's own words and the run's settings: the file's, then the command line's."""
+    from geotune.train.settings import TrainConfig
+
+    given = parse_overrides(words)
+    own = build(Words, {key: given.pop(key) for key in list(given) if key in Words.model_fields})
+    flat = flatten(load_yaml(Path(own.config).expanduser())) if own.config else {}
+    if flat:
+        build(TrainConfig, flat, own.config)  # its own problems name the file
+    # Another head drops the file's settings of the old one, which the new one may not have.
+    if given.get("model.head.name", flat.get("model.head.name")) != flat.get("model.head.name"):
+        flat = {key: value for key, value in flat.items() if not key.startswith("model.head.")}
+    config = build(TrainConfig, flat | given)
+    if not config.data:
+        if not Path("data/dataset.json").exists():
+            raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
+        config = config.model_copy(update={"data": "data"})
+    return own, config.model_copy(update={"data": str(Path(config.data).expanduser().absolute())})
+
+
+def _out_folder(name: str, config: "TrainConfig") -> Path:
+    """A folder that is new, or that holds the same training; its config.yaml is written."""
+    text = dump_yaml(config.model_dump(mode="json"))
+    try:
+        if name:
+            out = Path(name).expanduser()
+            written = out / "config.yaml"
+            if written.exists() and written.read_text(encoding="utf-8") != text:
+                raise GeotuneError(f"{out}: holds a training with other settings", "Name another folder: out=…")
+            out.mkdir(parents=True, exist_ok=True)
+        else:
+            out = _next("runs/train")
+        fresh = out / ".config.yaml.tmp"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(out / "config.yaml")
+    except OSError as error:
+        place = error.filename or name
+        raise GeotuneError(f"{place}: cannot be written ({error.strerror})", "Name another folder: out=…") from None
+    return out
+
+
+def _next(stem: str) -> Path:
+    """A new folder STEM-N, N the first free number from 1."""
+    number = 1
+    while True:
+        folder = Path(f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _train(config: "TrainConfig", out: Path) -> str:
+    """Train to the end with a line an epoch; what was reached, in words."""
+    from geotune.commands.train_display import Display
+    from geotune.train.loop import train
+
+    checkpoint = out / "checkpoint"
+    resume = checkpoint if checkpoint.is_dir() else None
+    saved, reached = time.monotonic(), ""
+    epoch: Epoch | None = None
+    with Display(out / "progress.json", config.train.select) as display:
+        if resume:
+            display.say(f"going on from {checkpoint}")
+        for epoch in train(config, out, resume=resume):
+            display.epoch(epoch)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                epoch.save(checkpoint)
+                saved = time.monotonic()
+            reached = display.best
+        if epoch is None or not math.isfinite(epoch.number):
+            raise RuntimeError("the training gave no epoch")
+        epoch.save(checkpoint)
+        epoch.export(out / "model")
+    return reached
+
+
+def _test(config: "TrainConfig", folder: Path) -> None:
+    from geotune.commands.evaluate import measure
+    from geotune.data.dataset import open_dataset
+    from geotune.train.bundle import add_metrics, load_bundle
+
+    evaluation = measure(load_bundle(folder, config.device), open_dataset(config.data), "test")
+    add_metrics(folder, evaluation.with_interval())

@@ -1,0 +1,80 @@
+"""What `geotune train` shows: a line an epoch and, on a terminal, where it stands within the epoch."""
+
+import json
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.status import Status
+
+if TYPE_CHECKING:
+    from geotune.train.loop import Epoch
+
+
+class Display:
+    """Context manager: `epoch()` prints a line; below the lines a terminal shows `progress.json` as it changes."""
+
+    def __init__(self, progress: Path, select: str) -> None:
+        self.progress = progress
+        self.select = select
+        self.best = ""
+        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._over = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def __enter__(self) -> "Display":
+        if self.console.is_terminal:
+            self._status = self.console.status("starting")
+            self._status.start()
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._watcher:
+            self._watcher.join()
+        if self._status:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def epoch(self, epoch: "Epoch") -> None:
+        """`epoch 3/30  loss 0.412  valid median 612 km  12.3 s  *`; the star marks the best so far."""
+        name, value = selected(epoch.metrics, self.select)
+        line = f"epoch {epoch.number:>{len(str(epoch.epochs))}}/{epoch.epochs}"
+        line += f"  loss {epoch.metrics['train/loss']:.4g}  {name} {value}  {epoch.metrics['train/seconds']:.1f} s"
+        if epoch.best:
+            self.best = f"{name} {value} after epoch {epoch.number}"
+        self.say(line + ("  *" if epoch.best else ""))
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.5):
+            try:
+                at = json.loads(self.progress.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            where = f"epoch {at['epoch']}/{at['epochs']}, " if at["epoch"] else ""
+            if self._status:
+                self._status.update(f"{where}{at['stage']} {at['step']:,}/{at['steps']:,}")
+
+
+def selected(metrics: dict[str, float], select: str) -> tuple[str, str]:
+    """The metric that decides, as words: ("valid median", "612 km")."""
+    for unit in ("km", "m"):
+        if f"{select}_{unit}" in metrics:
+            select = f"{select}_{unit}"
+    value = metrics[select]
+    words = select.replace("/", " ")
+    for unit in ("km", "m"):
+        stem = words.removesuffix(f"_{unit}")
+        if stem != words and not words.startswith("valid within"):
+            return stem, f"{value:,.0f} {unit}" if value >= 9.95 else f"{value:,.1f} {unit}"
+    return words.replace("_", " "), f"{100 * value:.1f} %" if "within" in words else f"{value:.4g}"

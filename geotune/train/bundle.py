@@ -1,0 +1,180 @@
+"""The exported model: a folder of weights (safetensors), JSON and a model card, from which no code is run."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from geotune import __version__
+from geotune.config import build
+from geotune.data.cache import square
+from geotune.data.dataset import Dataset
+from geotune.errors import GeotuneError
+from geotune.geo.metrics import Extent
+from geotune.model.geography import Geography
+from geotune.model.geolocator import Geolocator
+from geotune.train.card import card
+from geotune.train.checkpoint import new_folder
+from geotune.train.device import choose_device
+from geotune.train.evaluate import locate
+from geotune.train.memory import MicroBatch
+from geotune.train.settings import TrainConfig
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Where a photo was taken, in degrees; or why that cannot be said."""
+
+    path: Path
+    lat: float
+    lon: float
+    problem: str = ""
+    """"" or what is wrong with the file; lat and lon are NaN then."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded model and what is known of it."""
+
+    folder: Path
+    model: Geolocator
+    config: TrainConfig
+    metrics: dict[str, float]
+    """Of the exported epoch: `valid/…`, and `test/…` where the test split was measured."""
+    dataset: dict[str, Any]
+    """What it was trained on: name, extent, fingerprint, photos a split, split_question."""
+
+    @property
+    def extent(self) -> Extent:
+        return self.model.geography.extent
+
+    def predict(self, paths: Sequence[Path | str]) -> list[Prediction]:
+        """One prediction a path, in their order; a file that is no picture gets its problem, the others go on."""
+        size = max(self.config.input.sizes)
+        micro = MicroBatch(32)
+        predictions: list[Prediction] = []
+        for start in range(0, len(paths), micro.size):
+            pictures, read = [], []
+            for path in map(Path, paths[start : start + micro.size]):
+                try:
+                    pictures.append(square(_jpeg_like(path), size))
+                    read.append(Prediction(path, np.nan, np.nan))
+                except (OSError, ValueError) as error:
+                    reason = getattr(error, "strerror", None) or str(error)
+                    read.append(Prediction(path, np.nan, np.nan, reason))
+            places = iter(zip(*locate(self.model, np.stack(pictures), micro), strict=True)) if pictures else iter(())
+            for prediction in read:
+                if not prediction.problem:
+                    lat, lon = next(places)
+                    prediction = Prediction(prediction.path, float(lat), float(lon))
+                predictions.append(prediction)
+        return predictions
+
+
+def _jpeg_like(path: Path) -> bytes:
+    """A file's bytes. Raises OSError when it cannot be read."""
+    return path.read_bytes()
+
+
+def save_bundle(
+    folder: Path, model: Geolocator, config: TrainConfig, metrics: dict[str, float], dataset: Dataset | dict[str, Any]
+) -> None:
+    """Write a model as it is, with the metrics that are to stand on its card; the folder is replaced as a whole.
+
+    The dataset's name and numbers are written, its path is not.
+    """
+    description = {
+        "format": FORMAT,
+        "geotune": __version__,
+        "config": config.model_copy(update={"data": ""}).model_dump(mode="json"),
+        "geography": asdict(model.geography),
+        "metrics": metrics,
+        "dataset": _about(dataset),
+    }
+    with new_folder(folder) as fresh:
+        state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
+        save_file(state, fresh / WEIGHTS)
+        _write(fresh, description)
+
+
+def add_metrics(folder: Path, metrics: dict[str, float]) -> None:
+    """Add metrics, such as those of the test split, to a bundle's description and card."""
+    description = _read(folder)
+    description["metrics"] |= metrics
+    _write(folder, description)
+
+
+def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
+    """The model in a folder that `save_bundle` wrote, ready to predict; nothing in the folder is executed.
+
+    Raises GeotuneError for a folder that is missing, no bundle, damaged, or of a newer geotune.
+    """
+    folder = Path(folder)
+    description = _read(folder)
+    try:
+        config = build(TrainConfig, description["config"], str(folder / DESCRIPTION))
+        geography = Geography(**description["geography"])
+        state = load_file(folder / WEIGHTS)
+        model = Geolocator.restore(config.model, config.input, geography, state)
+    except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise _damaged(folder, error) from None
+    model.to(choose_device(device)).eval()
+    return Bundle(folder, model, config, description["metrics"], description["dataset"])
+
+
+def _about(dataset: Dataset | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(dataset, dict):
+        return dataset
+    return {
+        "name": dataset.name,
+        "extent": dataset.extent,
+        "fingerprint": dataset.fingerprint,
+        "photos": dict(dataset.counts),
+        "places": dict(dataset.places),
+        "split_question": dataset.split_question,
+    }
+
+
+def _write(folder: Path, description: dict[str, Any]) -> None:
+    for name, text in (
+        (DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False) + "\n"),
+        (CARD, card(description)),
+    ):
+        fresh = folder / f".{name}.tmp"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(folder / name)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    if not (folder / DESCRIPTION).is_file():
+        problem = (
+            f"{folder}: no such folder" if not folder.exists() else f"{folder}: no model ({DESCRIPTION} is missing)"
+        )
+        raise GeotuneError(problem, "A search leaves its model in runs/NAME/model, geotune train in its out= folder.")
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        version = description["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+    if version != FORMAT:
+        raise GeotuneError(
+            f"{folder}: written by a newer geotune (format {version}, this one reads {FORMAT})",
+            "pip install --upgrade geotune",
+        )
+    return dict(description)
+
+
+def _damaged(folder: Path, error: Exception) -> GeotuneError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return GeotuneError(f"{folder}: the model is damaged ({reason})", "Export it again, or copy it again.")

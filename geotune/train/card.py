@@ -1,0 +1,79 @@
+"""The model card: a README.md beside an exported model, for the people who get the folder."""
+
+from typing import Any
+
+from geotune.geo.metrics import DISTANCES, PER_KM, Extent, format_distance
+
+
+def card(description: dict[str, Any]) -> str:
+    """Markdown from what model.json holds: what the model is, how good, how to use it, what it is not for."""
+    model, dataset = description["config"]["model"], description["dataset"]
+    photos = dataset.get("photos", {})
+    where = "one region" if description["geography"]["extent"] == "region" else "the world"
+    lines = [
+        f"# {dataset.get('name', 'geotune model')}: where was this photo taken?",
+        "",
+        f"A photo in, latitude and longitude out, for {where}. Trained by geotune {description['geotune']}.",
+        "",
+        "    geotune predict THIS_FOLDER photo.jpg",
+        "    geotune evaluate THIS_FOLDER data=DATASET",
+        "",
+        "```python",
+        "from geotune.train.bundle import load_bundle",
+        'for p in load_bundle("THIS_FOLDER").predict(["photo.jpg"]):',
+        "    print(p.path, p.lat, p.lon)",
+        "```",
+        "",
+        "## How good",
+        "",
+        *_table(description["metrics"], description["geography"]["extent"]),
+        "",
+        dataset.get("split_question", ""),
+        "The baseline is the median error of always answering the middle of the training places.",
+        "",
+        "## What it was trained on",
+        "",
+        f"- photos: {', '.join(f'{count:,} {split}' for split, count in photos.items()) or 'unknown'}",
+        f"- dataset fingerprint: `{str(dataset.get('fingerprint', ''))[:16]}`",
+        f"- backbone: `{model['backbone']}` (timm), {model['frozen_layers']} of 5 parts frozen; "
+        f"head: {model['head']['name']}; photo sizes: {', '.join(map(str, description['config']['input']['sizes']))} px",
+        "- the backbone's starting weights keep the licence of their publisher",
+        "- every setting: `model.json`",
+        "",
+        "## What it is not for",
+        "",
+        "It answers with a place for any picture, also for one from elsewhere, and does not know when it is wrong. Do",
+        "not use it to locate people without their consent, nor where an error of its size could harm someone.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(metrics: dict[str, float], extent: Extent) -> list[str]:
+    splits = [split for split in ("test", "valid") if any(name.startswith(f"{split}/") for name in metrics)]
+    if not splits:
+        return ["Not measured."]
+    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics if "/" in name and "loss" not in name))
+    rows = [f"| | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
+    for name in names:
+        values = [_text(name, metrics.get(f"{split}/{name}"), extent) for split in splits]
+        rows.append(f"| {_words(name)} | {' | '.join(values)} |")
+    return rows
+
+
+def _words(name: str) -> str:
+    if name.startswith("within_"):
+        radius = name.removeprefix("within_")
+        number = radius.rstrip("km")
+        return f"within {number} {radius[len(number) :]}"
+    known = dict(
+        zip(DISTANCES, ("median error", "mean error", "RMSE", "90 % are better than", "baseline"), strict=True)
+    )
+    stem, _, _ = name.rpartition("_")
+    return known.get(stem, stem.replace("median_low", "median, 95 % from").replace("median_high", "median, 95 % to"))
+
+
+def _text(name: str, value: float | None, extent: Extent) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.1f} %" if name.startswith("within_") else format_distance(value / PER_KM[extent], extent)
