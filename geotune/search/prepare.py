@@ -45,6 +45,17 @@ def pinned(plan: Plan) -> list[str]:
     ]
 
 
+def unchanged(plan: Plan) -> None:
+    """Check that a run's data is still what it was asked with; GeotuneError says what is not."""
+    dataset = open_dataset(plan.data)
+    before = plan.tree["dataset"]["fingerprint"]
+    if dataset.fingerprint != before:
+        mend = "bring the data back as it was, or start a new search"
+        raise GeotuneError(
+            f"{plan.data}: the data changed since the search began ({before} -> {dataset.fingerprint})", mend
+        )
+
+
 def _sorted(flat: Flat) -> tuple[Flat, Flat]:
     """(words of the search, settings of every trial), both checked for unknown keys together."""
     words = {setting.key for setting in settings_of(SearchSettings)}

@@ -1,0 +1,136 @@
+"""From a run folder to its exported model: trials, full training, MLflow, report; for `search`, `resume`, `finish`."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.table import Table
+
+from geotune.errors import GeotuneError
+from geotune.final.full import Final, affordable, read_final, train_in_full
+from geotune.record.folder import RunFolder
+from geotune.record.plan import Plan
+from geotune.record.record import Record, TrialView
+from geotune.report.page import write_report
+from geotune.search.budget import Clock
+from geotune.search.display import drawn_text, value_text
+from geotune.search.forecast import show_forecast
+from geotune.search.run import executor, run_trials
+from geotune.track.sender import open_sender
+
+
+def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
+    """Run (the rest of) a search and its full training. Everything that is done is kept whatever happens.
+
+    Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the two ways to go on printed.
+    """
+    console = Console()
+    plan = Plan.read(run)
+    sender = open_sender(run.path, plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))
+    _sigterm_as_interrupt()
+    sender.start()
+    try:
+        if read_final(run) is None:
+            winner = _trials(run, plan, clock, console, more_trials)
+            _full_training(run, plan, winner, clock, console)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(run, console)
+        raise
+    finally:
+        sender.close()
+    final = read_final(run)
+    assert final is not None
+    write_report(run.path)
+    _conclude(run, plan, final, console)
+
+
+def _trials(run: RunFolder, plan: Plan, clock: Clock, console: Console, more: bool) -> TrialView:
+    record = Record(run)
+    try:
+        if more and not record.done:
+            with executor(plan) as (run_all, one, at_once):
+                show_forecast(plan, record, one, at_once, clock, console)
+                run_trials(record, run_all, one, clock, console)
+        winner = record.best()
+        if winner is None:
+            raise _nothing(record)
+        console.print(_ranking(record))
+        return winner
+    finally:
+        record.close()
+
+
+def _full_training(run: RunFolder, plan: Plan, winner: TrialView, clock: Clock, console: Console) -> None:
+    wanted = plan.full_config(winner.drawn)
+    config = affordable(wanted, winner.seconds / max(1, len(winner.values)), clock.left)
+    fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
+    console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
+    if plan.settings.executor == "ray" and plan.settings.address:
+        from geotune.final.remote import train_in_full_on_cluster
+
+        train_in_full_on_cluster(plan, run.path, winner.number, config)
+        return
+    import torch
+
+    from geotune.search.machine import local_cpus
+
+    torch.set_num_threads(local_cpus())
+    with console.status("full training", spinner="dots") as status:
+        train_in_full(run.path, winner.number, config, lambda text: status.update(f"full training: {text}"))
+
+
+def _ranking(record: Record) -> Table:
+    metric = record.plan.goal
+    sign = -1 if record.plan.maximize else 1
+    ranked = sorted((v for v in record.trials() if v.best == v.best), key=lambda v: sign * v.best)
+    counts: dict[str, int] = {}
+    for view in record.trials():
+        counts[view.state] = counts.get(view.state, 0) + 1
+    said = ", ".join(f"{count} {state}" for state, count in counts.items())
+    table = Table(title=f"{len(record.trials())} trials: {said}", title_justify="left", box=None, pad_edge=False)
+    for column in ("trial", metric, "epochs", "settings"):
+        table.add_column(column, justify="left" if column == "settings" else "right")
+    for view in ranked[:5]:
+        table.add_row(str(view.number), value_text(view.best, metric), str(len(view.values)), drawn_text(view.drawn))
+    return table
+
+
+def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> None:
+    shown = _relative(run.path)
+    console.print(f"model     {shown}/model     geotune predict {shown}/model photo.jpg", highlight=False)
+    console.print(f"report    {shown}/report.html", highlight=False)
+    if plan.settings.tracking != "none":
+        runs = _relative(run.path.parent)
+        console.print(f"compare   geotune ui{'' if str(runs) == 'runs' else f' runs={runs}'}", highlight=False)
+    console.print(f"one point for every photo would give {final.baseline:,.0f} {final.unit}", highlight=False)
+    console.print(f"[bold]{final}", highlight=False)
+
+
+def _nothing(record: Record) -> GeotuneError:
+    failed = [view for view in record.trials() if view.reason]
+    if not failed:
+        return GeotuneError(f"{record.run.path}: no trial has ended an epoch yet", "give it more time=")
+    last = failed[-1]
+    reason = last.reason.strip()
+    return GeotuneError(f"no trial gave a result; trial {last.number} {last.state}:\n{reason}")
+
+
+def _say_how_to_go_on(run: RunFolder, console: Console) -> None:
+    shown = _relative(run.path)
+    console.print("\nInterrupted; everything done so far is kept.", highlight=False)
+    console.print(f"  geotune resume {shown}    to go on", highlight=False)
+    console.print(f"  geotune finish {shown}    to train the best so far in full, now", highlight=False)
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _sigterm_as_interrupt() -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,25 @@
+"""`geotune resume`: go on with a search after anything."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("resume")
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Go on with the search in the folder RUN, as in `geotune resume runs/demo-1`.
+
+    No trial is lost and none is run twice; what was running goes on from its last checkpoint. The time budget counts
+    anew from here.
+    """
+    from geotune.commands.conduct import conduct
+    from geotune.record.folder import RunFolder
+    from geotune.record.plan import Plan
+    from geotune.search.budget import Clock
+    from geotune.search.prepare import unchanged
+
+    folder = RunFolder.open(run)
+    plan = Plan.read(folder)
+    unchanged(plan)
+    conduct(folder, Clock(plan.settings.time))

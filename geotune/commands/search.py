@@ -1,0 +1,57 @@
+"""`geotune search`: from a space and a dataset to the exported winner; alone, it lists the spaces."""
+
+import click
+
+from geotune.commands.settings_help import SettingsCommand
+
+
+class SearchCommand(SettingsCommand):
+    settings = ("geotune.record.plan:SearchSettings", "geotune.train.settings:TrainConfig")
+
+
+@click.command("search", cls=SearchCommand)
+@click.argument("words", nargs=-1, metavar="[space=NAME] [data=DIR] [KEY=VALUE]...")
+@click.option("--dry-run", is_flag=True, help="Check everything, show what would happen, start nothing.")
+def command(words: tuple[str, ...], dry_run: bool) -> None:
+    """Search for the best way to train on your photos, then train it in full and test it once.
+
+    Without arguments: list the search spaces with the question that each answers.
+
+    \b
+    geotune search space=demo
+    geotune search space=img2gps data=data/campus time=8h
+    geotune search space=img2gps data=data/campus model.backbone=resnet50   # fixed, not searched
+
+    Ctrl-C keeps everything; `geotune resume` goes on, `geotune finish` takes the best so far.
+    """
+    if not words:
+        _list_spaces()
+        return
+    from pathlib import Path
+
+    from geotune.record.folder import RunFolder
+    from geotune.search.budget import Clock
+    from geotune.search.prepare import pinned, prepare
+
+    plan, dataset = prepare(list(words))
+    clock = Clock(plan.settings.time)
+    for line in pinned(plan):
+        click.echo(line)
+    if dry_run:
+        from geotune.search.forecast import show_draws
+
+        show_draws(plan, dataset)
+        return
+    from geotune.commands.conduct import conduct
+
+    run = RunFolder.create(Path(plan.settings.runs), plan.space.name)
+    plan.write(run)
+    conduct(run, clock)
+
+
+def _list_spaces() -> None:
+    from geotune.record.space import question, shipped
+
+    for name, path in shipped().items():
+        click.echo(f"{click.style(name, bold=True):<14} {question(path)}")
+    click.echo("\ngeotune search space=NAME data=DIR   (geotune search --help for all settings)")

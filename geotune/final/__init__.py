@@ -1,0 +1,1 @@
+"""The winner: trained in full, tested once, exported."""

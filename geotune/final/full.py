@@ -1,0 +1,115 @@
+"""The full training: the winner's config with the space's `full` settings, then one look at the test split."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from geotune.config import dump_yaml, flatten, nest
+from geotune.data.dataset import open_dataset
+from geotune.geo.metrics import UNIT
+from geotune.record.folder import RunFolder, append_line, read_json, write_atomic
+from geotune.record.plan import Plan
+from geotune.train.bundle import add_metrics, load_bundle
+from geotune.train.evaluate import evaluate
+from geotune.train.loop import train
+from geotune.train.settings import TrainConfig
+
+
+@dataclass(frozen=True)
+class Final:
+    """What final.json holds: the full training's one look at the test split, in the extent's unit."""
+
+    number: int
+    """The trial whose settings were trained in full."""
+    metrics: dict[str, float]
+    """test/…"""
+    low: float
+    high: float
+    """95 % interval of the test median, over places."""
+    baseline: float
+    """Test median of predicting one point."""
+    unit: str
+    seconds: float
+    epochs: int
+
+    @property
+    def median(self) -> float:
+        return self.metrics[f"test/median_{self.unit}"]
+
+    def __str__(self) -> str:
+        numbers = [_number(value) for value in (self.median, self.low, self.high)]
+        return f"test median {numbers[0]} {self.unit} (95 % {numbers[1]}-{numbers[2]})"
+
+
+def affordable(config: TrainConfig, epoch_seconds: float, seconds_left: float) -> TrainConfig:
+    """The config with as many epochs as fit into the time that is left: schedules must span what is really trained."""
+    if seconds_left == float("inf") or epoch_seconds <= 0:
+        return config
+    fitting = max(1, int((seconds_left - 10.0) / (1.2 * epoch_seconds)))
+    if fitting >= config.train.epochs:
+        return config
+    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": fitting})})
+
+
+def train_in_full(path: Path, number: int, config: TrainConfig, on_epoch: Callable[[str], None]) -> Final:
+    """Train into `final/` (going on where an earlier try was cut off), export to `model/`, test once.
+
+    A run that has been tested is not tested again: its final.json is what comes back.
+    """
+    run = RunFolder.open(path)
+    if (done := read_final(run)) is not None:
+        return done
+    plan, folder, started = Plan.read(run), run.final, time.time()
+    text = dump_yaml(nest(flatten(config)))
+    same = folder.config.is_file() and folder.config.read_text(encoding="utf-8") == text
+    if not same:
+        write_atomic(folder.config, text)
+        folder.metrics.unlink(missing_ok=True)
+        folder.drop_checkpoints()
+    known = folder.epochs()
+    resume = folder.latest_checkpoint(known[-1]["epoch"]) if known else None
+    last = None
+    for last in train(config, folder.path, resume=resume):
+        if last.number > len(known):
+            last.save(folder.checkpoint(1, last.number))
+            append_line(folder.metrics, {"epoch": last.number, "time": time.time(), "metrics": last.metrics})
+            folder.drop_checkpoints(keep=2)
+        on_epoch(f"epoch {last.number} of {last.epochs}")
+    assert last is not None, "a training has at least one epoch"
+    last.export(run.model)
+    final = _test(run, plan, number, len(folder.epochs()), time.time() - started)
+    write_atomic(folder.outcome, json.dumps({"state": "complete", "value": final.median, "time": time.time()}) + "\n")
+    folder.drop_checkpoints()
+    return final
+
+
+def read_final(run: RunFolder) -> Final | None:
+    """The result of a full training that is done, else None."""
+    stored = read_json(run.final_json)
+    return Final(**stored) if stored else None
+
+
+def _test(run: RunFolder, plan: Plan, number: int, epochs: int, seconds: float) -> Final:
+    dataset = open_dataset(plan.data)
+    result = evaluate(load_bundle(run.model).model, dataset.split("test"))
+    unit = UNIT[dataset.extent]
+    metrics = result.with_interval()
+    add_metrics(run.model, metrics)
+    final = Final(
+        number=number,
+        metrics=metrics,
+        low=metrics[f"test/median_low_{unit}"],
+        high=metrics[f"test/median_high_{unit}"],
+        baseline=metrics[f"test/baseline_{unit}"],
+        unit=unit,
+        seconds=seconds,
+        epochs=epochs,
+    )
+    write_atomic(run.final_json, json.dumps(asdict(final)) + "\n")
+    return final
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 20 else f"{value:.1f}"

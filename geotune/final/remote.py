@@ -1,0 +1,32 @@
+"""The full training on a cluster's worker: the driver's node may have no GPU."""
+
+from pathlib import Path
+
+from geotune.record.plan import Plan
+from geotune.search.executors.ray import cluster
+from geotune.search.machine import shape
+from geotune.train.settings import TrainConfig
+
+
+def train_in_full_on_cluster(plan: Plan, run: Path, number: int, config: TrainConfig) -> None:
+    """Run `train_in_full` as one Ray task with a trial's resources; the run folder is shared, so it writes there."""
+    import ray
+
+    with cluster(plan.settings) as offered:
+        one = shape(plan.settings, offered["cpus"], offered["gpus"])
+        task = ray.remote(num_cpus=one.cpus, num_gpus=one.gpus, max_retries=3)(_task)
+        reference = task.remote(str(run), number, config.model_dump_json(), one.threads)
+        try:
+            ray.get(reference)
+        except KeyboardInterrupt:
+            ray.cancel(reference, force=True)
+            raise
+
+
+def _task(run: str, number: int, config: str, threads: int) -> None:
+    import torch
+
+    from geotune.final.full import train_in_full
+
+    torch.set_num_threads(threads)
+    train_in_full(Path(run), number, TrainConfig.model_validate_json(config), lambda text: None)

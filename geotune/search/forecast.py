@@ -1,0 +1,102 @@
+"""One screen that says what is about to happen: seconds a trial, trials that fit the budget, disk."""
+
+import math
+import shutil
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from geotune.data.cache import cache_root
+from geotune.data.dataset import Dataset, open_dataset
+from geotune.record.parameter import Parameter
+from geotune.record.plan import Plan
+from geotune.record.record import Record
+from geotune.search.budget import Clock, final_seconds
+from geotune.search.display import drawn_text, duration_text
+from geotune.search.machine import Shape
+from geotune.search.preflight import find_all_weights
+from geotune.train.probe import Forecast, probe
+from geotune.train.settings import TrainConfig
+
+
+def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: Clock, console: Console) -> None:
+    """Find the weights, time a few steps, and print the screen. Raises what keeps every trial from starting."""
+    with console.status("finding weights and timing a few steps"):
+        weights = find_all_weights(plan.space)
+        dataset = open_dataset(plan.data)
+        timed = probe(typical(plan), dataset, threads=one.threads)
+    table = Table.grid(padding=(0, 2))
+    photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
+    table.add_row("run", str(record.run.path))
+    table.add_row("data", f"{dataset.folder} ({photos}; {dataset.extent})")
+    table.add_row("asks", dataset.split_question)
+    table.add_row("goal", f"{'maximize' if plan.maximize else 'minimize'} {plan.goal}")
+    table.add_row("searched", ", ".join(_short(parameter) for parameter in plan.space.parameters) or "nothing")
+    table.add_row("space", f"{_count(plan.space.size)} configs, {len(plan.space.first)} known-good first")
+    table.add_row("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights)))
+    table.add_row("machine", f"{at_once} trials at once, {one} each ({plan.settings.executor})")
+    table.add_row("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}")
+    table.add_row("trials", _fitting(plan, timed, at_once, clock))
+    table.add_row("disk", _disk(timed, at_once, record.run.path))
+    console.print(table, highlight=False)
+
+
+def show_draws(plan: Plan, dataset: Dataset) -> None:
+    """What `--dry-run` prints: the weights are looked for, five configs drawn, nothing is written."""
+    console = Console()
+    find_all_weights(plan.space)
+    console.print(f"{plan.space.name} on {dataset.folder}: {_count(plan.space.size)} configs, goal {plan.goal}")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=plan.settings.seed))
+    for point in plan.space.first:
+        study.enqueue_trial(plan.space.encode(point))
+    for number in range(5):
+        drawn = plan.space.draw(study.ask())
+        plan.config(drawn)
+        console.print(f"  {number}: {drawn_text(drawn)}", highlight=False, soft_wrap=True)
+
+
+def typical(plan: Plan) -> TrainConfig:
+    """The first known-good point, else a random draw."""
+    if plan.space.first:
+        return plan.config(plan.space.first[0])
+    return plan.config(plan.space.draw(optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()))
+
+
+def _fitting(plan: Plan, timed: Forecast, at_once: int, clock: Clock) -> str:
+    if plan.settings.time is None:
+        rounds = math.ceil(plan.trials / max(1, at_once))
+        return f"{plan.trials}, at most about {_about(timed.seconds_features + rounds * timed.seconds)}"
+    full = plan.full_config(plan.space.first[0] if plan.space.first else {}).train.epochs
+    final = min(final_seconds(timed.seconds_epoch, full), 0.4 * plan.settings.time)
+    left = max(0.0, clock.left - final - timed.seconds_features)
+    fitting = int(left * at_once / max(0.1, timed.seconds))
+    fits = f"about {min(fitting, plan.trials)} of {plan.trials}" if fitting < plan.trials else f"all {plan.trials}"
+    return f"{fits} whole ones fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
+
+
+def _disk(timed: Forecast, at_once: int, run: Path) -> str:
+    need = (2 * (at_once + 1) * timed.checkpoint_mb + timed.cache_mb) / 1000
+    free = shutil.disk_usage(run).free / 1e9
+    warning = "  [bold red]too little" if free < need + 0.5 else ""
+    cache = f"{timed.cache_mb:,.0f} MB of it the cache in {cache_root()}"
+    return f"about {need:.1f} GB ({cache}), {free:,.0f} GB free{warning}"
+
+
+def _once(timed: Forecast) -> str:
+    return (
+        f", once {_about(timed.seconds_features)} for the frozen backbone's features" if timed.seconds_features else ""
+    )
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else duration_text(seconds)
+
+
+def _count(size: float) -> str:
+    return "endless" if math.isinf(size) else f"{size:,.0f}"
+
+
+def _short(parameter: Parameter) -> str:
+    return parameter.key
