@@ -19,8 +19,16 @@ class HandMadeRun:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True)
-        asked = {"space": "demo", "data": "data/<b>town</b>", "seed": 3, "goal": {"minimize": "valid/median"}}
-        (path / "search.yaml").write_text(dump_yaml(asked | {"versions": {"torch": "2.6.0"}}))
+        search = {"optim.lr": {"log": [1e-4, 10]}, "model.head.cells": {"choice": [32, 64]}, "input.augment": {}}
+        asked = {
+            "goal": {"minimize": "valid/median_km"},
+            "settings": {"space": "demo", "data": "data/<b>town</b>", "seed": 3, "trials": 4, "stopping": {"grace": 1}},
+            "dataset": {"path": "data/<b>town</b>", "extent": "world", "fingerprint": "f00d"},
+            "pins": {"input.augment": "none"},
+            "space": {"name": "demo", "file": {"search": search}},
+            "versions": {"torch": "2.6.0"},
+        }
+        (path / "search.yaml").write_text(dump_yaml(asked))
 
     def trial(self, number: int, **settings: Any) -> None:
         """Begin a trial; `settings` spell dots as two underscores."""

@@ -52,6 +52,16 @@ def is_land(lat_deg: ArrayLike, lon_deg: ArrayLike) -> NDArray[np.bool_]:
     return _inside(_borders(), lon, lat, "contains") >= 0
 
 
+def outlines(tolerance_deg: float = 0.5) -> list[NDArray[np.float64]]:
+    """Coarse borders to draw beneath a map: rings (N, 2) of longitude, latitude, without the smallest islands."""
+    import shapely
+
+    simple = shapely.simplify(_borders().polygons, tolerance_deg)
+    low_high = shapely.bounds(simple)
+    large = (low_high[:, 2:] - low_high[:, :2]).max(axis=1) > 2 * tolerance_deg
+    return [shapely.get_coordinates(shapely.get_exterior_ring(polygon)) for polygon in simple[large]]
+
+
 @dataclass(frozen=True)
 class _Borders:
     codes: NDArray[np.str_]

@@ -62,22 +62,17 @@ class History:
     def goal(self) -> str:
         """The metric that the search goes by under its full name, as in `valid/median_km`."""
         goal = self.asked.get("goal", {})
-        name = str((goal.get("minimize") or goal.get("maximize")) if isinstance(goal, Mapping) else goal)
-        seen = {key for trial in self.trials for epoch in trial.epochs[:1] for key in epoch["metrics"]}
-        return next((full for full in (name, f"{name}_m", f"{name}_km") if full in seen), name)
+        return str(goal.get("minimize") or goal.get("maximize") or "valid/median")
 
     @property
     def minimize(self) -> bool:
-        goal = self.asked.get("goal", {})
-        return not (isinstance(goal, Mapping) and goal.get("maximize"))
+        return not self.asked.get("goal", {}).get("maximize")
 
     @property
     def searched(self) -> list[str]:
-        """Dotted keys of the searched settings: those whose value is not the same in all trials."""
-        configs = [trial.config for trial in self.trials if trial.config]
-        keys = dict.fromkeys(key for config in configs for key in config)
-        missing = object()
-        return [k for k in keys if any(c.get(k, missing) != configs[0].get(k, missing) for c in configs)]
+        """Dotted keys of the searched settings: those that the space names, less those pinned on the command line."""
+        pins = self.asked.get("pins") or {}
+        return [key for key in (self.asked.get("space", {}).get("file", {}).get("search") or {}) if key not in pins]
 
     def ranked(self) -> list[TrialHistory]:
         """The trials that have a value, best first."""

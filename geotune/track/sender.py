@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from geotune.config import flatten
 from geotune.record.folder import read_json, write_atomic
 from geotune.record.history import History, TrialHistory, read_history
 from geotune.track.mlflow import MlflowStore, check_uri, store_uri
@@ -131,9 +132,9 @@ class Sender(NullSender):
             entry["id"] = store.run(tags, history.run.name, started)
             cursor.save()
         if not entry.get("params"):
-            words = {k: v for k, v in history.asked.items() if isinstance(v, str | int | float | bool)}
+            words = flatten(history.asked.get("settings", {})) | {"goal": history.goal}
             note = f"`geotune` search in `{history.run.path}`"
-            store.send(entry["id"], params=words | {"goal": history.goal}, tags={"mlflow.note.content": note})
+            store.send(entry["id"], params=words, tags={"mlflow.note.content": note})
             entry["params"] = True
         return str(entry["id"])
 
@@ -260,7 +261,4 @@ def _rows(metrics: dict[str, Any], when: float, step: int) -> Iterator[tuple[str
 
 
 def _space(history: History) -> str:
-    space = history.asked.get("space")
-    if isinstance(space, dict):
-        space = space.get("name")
-    return str(space or history.run.name.rpartition("-")[0] or "search")
+    return str(history.asked.get("space", {}).get("name") or "search")

@@ -81,6 +81,7 @@ def assert_complete(client: MlflowClient) -> None:
     assert [value for _, _, value in history(client, parent, "test/median_km")] == [612.0]
     assert parent.data.metrics["test/low"] == 580.0
     assert parent.data.params["goal"] == "valid/median_km"
+    assert parent.data.params["stopping.grace"] == "1"
     assert parent.data.tags["geotune.best"] == "trial 0: valid/median_km 700"
 
 
@@ -140,14 +141,15 @@ def test_a_growing_search_is_followed(make_run: Any, store: MlflowClient) -> Non
     sender.sync()
     trial = runs_in(store)["trial 0"]
     assert (trial.info.status, trial.data.metrics["valid/median_km"]) == ("RUNNING", 900.0)
-    made.trial(1, optim__lr=0.002, input__augment="none")  # from now on two more settings are known to be searched
+    made.trial(1, optim__lr=0.002, input__augment="none")
     made.epoch(0, 2, 800.0)
     made.outcome(0, "complete", 800.0)
     sender.sync()
     runs = runs_in(store)
     assert runs["trial 0"].data.metrics["valid/median_km"] == 800.0
     assert runs["trial 0"].info.status == "FINISHED"
-    assert runs["trial 1"].data.params["input.augment"] == "none"
+    assert runs["trial 1"].data.params["optim.lr"] == "0.002"
+    assert "input.augment" not in runs["trial 1"].data.params  # pinned: the same in all
     sender.close()
     assert {n: r.info.status for n, r in runs_in(store).items()} == {
         "demo-1": "KILLED",
