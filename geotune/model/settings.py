@@ -19,7 +19,7 @@ class ModelSettings(Settings):
     backbone: str = "resnet18"
     """Any timm model by name, such as resnet50, convnext_tiny or vit_small_patch16_224"""
     weights: str = "auto"
-    """auto (the packaged file of tf_efficientnet_lite0, else timm's on the hub), none, or a .safetensors or .pth file"""
+    """auto (a packaged file for tf_efficientnet_lite0, else timm's hub), none, or a .safetensors or .pth file"""
     frozen_layers: int = Field(0, ge=0, le=5)
     """How much of the backbone keeps its weights: 0 nothing, 1 the stem, 2 to 4 also its first stages, 5 all of it"""
     features: Literal["last", "stages"] = "last"

@@ -1,1 +1,1 @@
-"""The heads, one a file: its settings, its module, its loss, its decoding. `model/settings.py` lists them in one union."""
+"""The heads, one a file: settings, module, loss and decoding; `model/settings.py` lists them in one union."""

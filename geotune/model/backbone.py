@@ -1,0 +1,154 @@
+"""A timm model as a source of pooled features: uint8 photos in, one vector a photo out."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from geotune.errors import GeotuneError
+from geotune.model.stages import stages_of
+from geotune.model.weights import Weights, check_backbone, read_weights
+
+FROZEN_WHOLE = 5
+
+
+class Backbone(nn.Module):
+    """Photos (B, H, W, 3) uint8 -> features (B, D).
+
+    `features=last` is timm's own pooled output (final norm and, where the family has one, head convolution included);
+    `stages` puts the averaged outputs of the two stages before it in front. Frozen parts stay in eval mode: their
+    BatchNorm keeps the statistics that their weights were trained with.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        weights: Weights | None,
+        *,
+        features: Literal["last", "stages"] = "last",
+        sizes: Sequence[int] = (224,),
+        frozen_layers: int = 0,
+    ) -> None:
+        """Build and load; random weights where `weights` is None. `sizes` are the photo sizes that it must take.
+
+        Raises GeotuneError for an unknown name, weights that do not fit, or a photo size that the model cannot take.
+        """
+        super().__init__()
+        check_backbone(name)
+        self.name, self.features, self.frozen_layers = name, features, frozen_layers
+        self.net = _create(name, weights, list(sizes))
+        stages = stages_of(self.net)
+        self.levels = stages.levels[-3:-1]
+        if 0 < frozen_layers < FROZEN_WHOLE and not stages.levels:
+            raise GeotuneError(
+                f"model.frozen_layers={frozen_layers}: {name} has no stages in timm",
+                "freeze nothing (0) or the whole backbone (5)",
+            )
+        if features == "stages" and not (self.levels and hasattr(self.net, "forward_intermediates")):
+            raise GeotuneError(f"model.features=stages: {name} has no stages in timm", "set model.features=last")
+        frozen = [parameter for part in stages.parameters[:frozen_layers] for parameter in part]
+        for parameter in frozen:
+            self.net.get_parameter(parameter).requires_grad_(False)
+        self.frozen_modules = [] if not frozen else [m for m in self.net.modules() if _is_frozen(m)]
+        config: Any = self.net.pretrained_cfg
+        pixels = (tuple(config.get("mean", (0.5,) * 3)), tuple(config.get("std", (0.5,) * 3)))
+        # Photos are bytes: scaled here, after they have crossed to the GPU. Part of the state, for timm may change them.
+        for buffer, values in zip(("mean", "std"), pixels, strict=True):
+            self.register_buffer(buffer, torch.tensor(values).view(3, 1, 1) * 255)
+        self.to(memory_format=torch.channels_last)  # twice as fast on a CPU, and what AMP wants on a GPU
+        self.widths = {size: self._width(size) for size in sizes}
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing of it is trained."""
+        return self.frozen_layers == FROZEN_WHOLE
+
+    def forward(self, images_BHWC: Tensor) -> Tensor:
+        # A permuted view of (B, H, W, 3) is channels_last already.
+        pixels_BCHW = (images_BHWC.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+            return self._pooled(pixels_BCHW)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Training mode for what is trained, eval mode for what is frozen."""
+        super().train(mode)
+        for module in self.frozen_modules:
+            module.train(False)
+        if self.is_frozen:
+            super().train(False)
+        return self
+
+    def _pooled(self, pixels_BCHW: Tensor) -> Tensor:
+        net: Any = self.net
+        if self.features == "last":
+            pooled: Tensor = net(pixels_BCHW)
+            return pooled
+        final, stages = net.forward_intermediates(pixels_BCHW, indices=self.levels, output_fmt="NCHW")
+        averaged = [stage_BCHW.mean((2, 3)) for stage_BCHW in stages]
+        return torch.cat([*averaged, net.forward_head(final)], dim=-1)
+
+    @torch.no_grad()
+    def _width(self, size: int) -> int:
+        """D for photos of that size, tried out: not every family takes every size."""
+        mode = self.training
+        self.eval()
+        try:
+            return self(torch.zeros(1, size, size, 3, dtype=torch.uint8)).shape[-1]  # type: ignore[no-any-return]
+        except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+            config: Any = self.net.pretrained_cfg
+            raise _wrong_size(self.name, [size], config, error) from error
+        finally:
+            self.train(mode)
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    parameters = list(module.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+
+def _create(name: str, weights: Weights | None, sizes: list[int]) -> nn.Module:
+    """The timm model without its classifier; families of one fixed size are told the sizes that they will see."""
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name)
+    kwargs: dict[str, Any] = {"num_classes": 0}
+    if config is not None and config.fixed_input_size and sizes != [config.input_size[-1]]:
+        kwargs |= {"img_size": sizes[0]} if len(sizes) == 1 else {"dynamic_img_size": True}
+    try:
+        net: nn.Module = timm.create_model(name, **kwargs)
+        if weights is None or weights.path is None:
+            return net
+        overlay: dict[str, Any] = {"file": str(weights.path)}
+        if weights.path.suffix != ".npz":  # a foreign format, which timm's own model reads
+            expected = net.state_dict()
+            state = read_weights(weights, expected)
+            if all(key in state and state[key].shape == value.shape for key, value in expected.items() if value.ndim):
+                net.load_state_dict({key: state.get(key, value) for key, value in expected.items()})
+                return net
+            overlay = {"state_dict": state, "custom_load": False}
+        # timm knows how each family's weights fit another photo size, and older files newer code.
+        loaded: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **kwargs)
+        return loaded
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        if "img_size" in kwargs or "dynamic_img_size" in kwargs:
+            raise _wrong_size(name, sizes, config.to_dict(), error) from error
+        if weights is not None and weights.source == "file":
+            reason = " ".join(str(error).split())[:200]
+            raise GeotuneError(
+                f"{weights.path}: not the weights of {name} ({reason})", "check model.backbone"
+            ) from error
+        raise
+
+
+def _wrong_size(name: str, sizes: list[int], config: dict[str, Any], error: Exception) -> GeotuneError:
+    native = config.get("input_size", (3, 224, 224))[-1]
+    given = ", ".join(map(str, sizes))
+    return GeotuneError(
+        f"input.sizes={given}: {name} cannot take photos of that size ({' '.join(str(error).split())[:120]})",
+        f"its own size is {native}: set input.sizes={native}",
+    )

