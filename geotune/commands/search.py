@@ -50,7 +50,7 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
 
 
 def _list_spaces() -> None:
-    from geotune.record.space import question, shipped
+    from geotune.record.library import question, shipped
 
     for name, path in shipped().items():
         click.echo(f"{click.style(name, bold=True):<14} {question(path)}")

@@ -11,6 +11,7 @@ from geotune.data.dataset import open_dataset
 from geotune.geo.metrics import UNIT
 from geotune.record.folder import RunFolder, append_line, read_json, write_atomic
 from geotune.record.plan import Plan
+from geotune.record.predictions import write_predictions
 from geotune.train.bundle import add_metrics, load_bundle
 from geotune.train.evaluate import evaluate
 from geotune.train.loop import train
@@ -93,7 +94,10 @@ def read_final(run: RunFolder) -> Final | None:
 
 def _test(run: RunFolder, plan: Plan, number: int, epochs: int, seconds: float) -> Final:
     dataset = open_dataset(plan.data)
-    result = evaluate(load_bundle(run.model).model, dataset.split("test"))
+    split = dataset.split("test")
+    result = evaluate(load_bundle(run.model).model, split)
+    shown = (split.ids, split.lat, split.lon, result.lat, result.lon, result.errors_km)
+    write_predictions(run.final.path, *shown)
     unit = UNIT[dataset.extent]
     metrics = result.with_interval()
     add_metrics(run.model, metrics)

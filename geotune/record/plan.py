@@ -93,14 +93,16 @@ class Plan:
         words = {"data": data["path"], "seed": settings.seed}
         versions = {name: metadata.version(name) for name in LIBRARIES}
         about = {"geotune": __version__, "python": platform.python_version(), **versions}
+        metric = on_scale(goal.metric, data["extent"])
         written = {
+            "goal": {"maximize" if goal.maximize else "minimize": metric},
             "settings": nest({k: v for k, v in flatten(settings).items() if v is not None}),
             "dataset": data,
             "pins": pins,
             "space": {"name": space.name, "file": tree},
             "versions": about,
         }
-        return cls(settings, space, words, on_scale(goal.metric, data["extent"]), data["extent"], written)
+        return cls(settings, space, words, metric, data["extent"], written)
 
     @classmethod
     def read(cls, run: RunFolder) -> "Plan":

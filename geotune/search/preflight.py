@@ -1,7 +1,7 @@
 """Before the first trial: the weights of every backbone that can be drawn are found or fetched."""
 
 from geotune.errors import GeotuneError, SettingsError
-from geotune.model.backbone import Weights, find_weights
+from geotune.model.weights import Weights, find_weights
 from geotune.record.space import Space
 
 

@@ -7,8 +7,9 @@ from geotune.config import Flat, build, load_yaml, parse_overrides, settings_of,
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.demo import demo_dataset
 from geotune.errors import GeotuneError, SettingsError
+from geotune.record.library import find
 from geotune.record.plan import Plan, SearchSettings, settle
-from geotune.record.space import Space, find
+from geotune.record.space import Space
 from geotune.train.settings import TrainConfig
 
 

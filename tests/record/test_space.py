@@ -9,8 +9,9 @@ import optuna
 import pytest
 
 from geotune.errors import GeotuneError, SettingsError
+from geotune.record.library import find, question, shipped
 from geotune.record.parameter import Parameter
-from geotune.record.space import Space, find, question, shipped
+from geotune.record.space import Space
 from tests.record.conftest import TREE
 
 NAMES = sorted(shipped())

@@ -1,0 +1,97 @@
+"""Both executors run real (tiny) trainings, and give the same trials."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from geotune.record.record import Record
+from geotune.search.executors import inline
+from geotune.search.machine import Shape
+
+
+def outcome_of(record: Record) -> list[Any]:
+    return [(v.number, v.state, v.drawn, list(v.values), v.values) for v in record.trials()]
+
+
+def run_inline(run: Any) -> list[Any]:
+    record = Record(run)
+    try:
+        inline.run(record, Shape(1, 0))
+        assert record.done
+        return outcome_of(record)
+    finally:
+        record.close()
+
+
+def run_ray(run: Any, address: str, one: Shape) -> list[Any]:
+    from geotune.record.plan import Plan
+    from geotune.search.executors import ray as executor
+
+    record = Record(run)
+    try:
+        settings = Plan.read(run).settings.model_copy(update={"address": address})
+        with executor.cluster(settings):
+            executor.run(record, one)
+        assert record.done
+        return outcome_of(record)
+    finally:
+        record.close()
+
+
+def test_inline_runs_every_trial(make_search: Any) -> None:
+    run, _ = make_search()
+    trials = run_inline(run)
+    assert len(trials) == 4
+    assert {state for _, state, *_ in trials} <= {"complete", "stopped"}
+    assert trials[0][3] == [1, 2, 3]
+    assert run.best_yaml.is_file()
+    assert not list(run.trial(0).checkpoints.glob("*")), "an ended trial's checkpoints are deleted"
+
+
+def test_a_trial_that_diverges_or_crashes_does_not_end_the_search(make_search: Any) -> None:
+    run, _ = make_search("optim.lr=1e30", "train.clip=0", "model.head.name=regression", "optim.name=sgd", "trials=2")
+    assert [state for _, state, *_ in run_inline(run)] == ["diverged", "diverged"]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_two_nodes_with_fake_gpus_run_the_same_trials_as_inline(make_search: Any, two_nodes: str) -> None:
+    words = ("device=cpu", "stopping.rule=none", "sampler=random")
+    inline_trials = run_inline(make_search(*words)[0])
+    ray_run, _ = make_search(*words)
+    ray_trials = run_ray(ray_run, two_nodes, Shape(1, 1))
+    assert [trial[:4] for trial in ray_trials] == [trial[:4] for trial in inline_trials]
+    for theirs, ours in zip(ray_trials, inline_trials, strict=True):
+        assert theirs[4] == pytest.approx(ours[4], rel=1e-4)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str) -> None:
+    run, _ = make_search("device=cpu", "stopping.rule=none", "train.epochs=60", "trials=2")
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        while not killed:
+            time.sleep(0.05)
+            if len(run.trial(0).epochs()) >= 3:
+                found = subprocess.run(["pgrep", "-f", "ray::Worker"], capture_output=True, text=True, check=False)
+                for pid in map(int, found.stdout.split()[:1]):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    thread = threading.Thread(target=kill_one, daemon=True)
+    thread.start()
+    trials = run_ray(run, two_nodes, Shape(1, 1))
+    assert killed
+    assert [trial[1] for trial in trials] == ["complete", "complete"]
+    assert all(trial[3] == list(range(1, 61)) for trial in trials), "every epoch is there, once"
+    record = Record(run)
+    attempts = [t.user_attrs["attempt"] for t in record.study.get_trials()]
+    record.close()
+    assert sorted(attempts) == [1, 2], "the killed trial was run again under its own number"

@@ -1,0 +1,34 @@
+"""How many trials fit on a machine."""
+
+import pytest
+
+from geotune.errors import GeotuneError
+from geotune.record.plan import SearchSettings
+from geotune.search.machine import Shape, local_cpus, shape, slots
+
+
+@pytest.mark.parametrize(
+    ("asked", "cpus", "gpus", "one", "at_once"),
+    [
+        ({}, 2, 0, Shape(1, 0), 2),
+        ({}, 16, 1, Shape(16, 1), 1),
+        ({}, 16, 4, Shape(4, 1), 4),
+        ({"gpus": 0.25}, 16, 1, Shape(4, 0.25), 4),
+        ({"gpus": 0.25, "cpus": 8}, 16, 1, Shape(8, 0.25), 2),
+        ({"cpus": 2}, 2, 0, Shape(2, 0), 1),
+        ({"gpus": 0}, 8, 1, Shape(1, 0), 8),
+    ],
+)
+def test_shapes_and_slots(asked: dict[str, float], cpus: float, gpus: float, one: Shape, at_once: int) -> None:
+    got = shape(SearchSettings(**asked), cpus, gpus)
+    assert got == one
+    assert slots(got, cpus, gpus) == at_once
+
+
+def test_a_trial_that_fits_nowhere_is_said_at_once() -> None:
+    with pytest.raises(GeotuneError, match="2 CPU and 1 GPU, but there are 2 CPUs and 0 GPUs"):
+        shape(SearchSettings(gpus=1, cpus=2), 2, 0)
+
+
+def test_local_cpus_is_within_the_affinity() -> None:
+    assert local_cpus() >= 1

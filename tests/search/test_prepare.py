@@ -1,0 +1,74 @@
+"""Every mistake on the command line is found before anything starts, and nothing is written."""
+
+from pathlib import Path
+
+import pytest
+
+from geotune.errors import GeotuneError, SettingsError
+from geotune.record.folder import RunFolder
+from geotune.search.prepare import pinned, prepare, unchanged
+
+
+def fails(*words: str, kind: type[GeotuneError] = GeotuneError) -> str:
+    with pytest.raises(kind) as caught:
+        prepare(list(words))
+    return str(caught.value)
+
+
+def test_all_misspelt_words_at_once() -> None:
+    text = fails("spce=demo", "model.bakbone=resnet18", "trials=abc", kind=SettingsError)
+    assert "3 problems" in text
+    assert "did you mean space?" in text
+    assert "did you mean model.backbone?" in text
+    assert "trials" in text
+    assert "'abc'" in text
+
+
+def test_times_need_a_unit() -> None:
+    assert "as in 90s, 20m, 8h" in fails("space=demo", "time=15")
+
+
+def test_an_unknown_space() -> None:
+    assert "did you mean demo?" in fails("space=dmeo")
+
+
+def test_data_that_is_none(space: Path, tmp_path: Path) -> None:
+    assert "geotune data import" in fails(f"space={space}")
+    assert "no-such" in fails(f"space={space}", "data=no-such")
+
+
+def test_a_folder_of_photos_is_told_the_import_command(space: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(b"\xff\xd8")
+    assert f"geotune data import {photos}" in fails(f"space={space}", f"data={photos}")
+
+
+def test_an_unwritable_runs_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GeotuneError, match="runs=.*cannot write there"):
+        RunFolder.create(tmp_path / "file", "tiny")
+
+
+def test_pins_and_settings_of_the_search(make_search) -> None:
+    run, plan = make_search("optim.lr=0.01", "stopping.grace=7", "goal.minimize=valid/mean", "seed=5")
+    assert pinned(plan) == ["optim.lr=0.01 is fixed; the space would search it"]
+    assert plan.stopping.grace == 7
+    assert plan.goal == "valid/mean_km"
+    assert plan.config({"model.head.name": "regression"}).seed == 5
+    again = type(plan).read(run)
+    assert (again.goal, again.stopping, again.trials) == (plan.goal, plan.stopping, 4)
+    assert [p.key for p in again.space.parameters] == ["model.head.name", "model.head.cells"]
+
+
+def test_a_goal_on_the_wrong_scale(make_search) -> None:
+    with pytest.raises(GeotuneError, match="km"):
+        make_search("goal.minimize=valid/median_m")
+
+
+def test_changed_data_is_refused(make_search) -> None:
+    _, plan = make_search()
+    unchanged(plan)
+    plan.tree["dataset"]["fingerprint"] = "other"
+    with pytest.raises(GeotuneError, match="changed since the search began"):
+        unchanged(plan)
