@@ -55,7 +55,8 @@ def command(model: str, photos: tuple[str, ...], as_json: bool, as_csv: bool, de
 
 
 def _rows(bundle: "Bundle", predictions: Sequence["Prediction"]) -> list[dict[str, Any]]:
-    """One row a photo; the country for a model of the world, the problem for a photo that cannot be read."""
+    """One row a photo: the place, its country for a model of the world, the confidence of heads with cells; or the
+    problem of a photo that cannot be read."""
     good = [prediction for prediction in predictions if not prediction.problem]
     codes: list[str] = []
     if bundle.extent == "world" and good:
@@ -73,6 +74,8 @@ def _rows(bundle: "Bundle", predictions: Sequence["Prediction"]) -> list[dict[st
             row |= {"latitude": round(p.lat, digits), "longitude": round(p.lon, digits)}
             if codes:
                 row["country"] = country[id(p)]
+            if p.confidence is not None:
+                row["confidence"] = round(p.confidence, 3)
         rows.append(row)
     return rows
 
@@ -101,4 +104,4 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _extra(rows: list[dict[str, Any]]) -> list[str]:
-    return [name for name in ("country", "problem") if any(name in row for row in rows)]
+    return [name for name in ("country", "confidence", "problem") if any(name in row for row in rows)]

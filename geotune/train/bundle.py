@@ -1,13 +1,13 @@
 """The exported model: a folder of weights (safetensors), JSON and a model card, from which no code is run."""
 
-import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -17,12 +17,11 @@ from geotune.data.cache import square
 from geotune.data.dataset import Dataset
 from geotune.errors import GeotuneError
 from geotune.geo.metrics import Extent
-from geotune.model.geography import Geography
 from geotune.model.geolocator import Geolocator
 from geotune.train.card import card
 from geotune.train.checkpoint import new_folder
 from geotune.train.device import choose_device
-from geotune.train.evaluate import locate
+from geotune.train.evaluate import locate, photo_sizes
 from geotune.train.memory import MicroBatch
 from geotune.train.settings import TrainConfig
 
@@ -30,6 +29,9 @@ FORMAT = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CARD = "README.md"
+PHOTOS_AT_ONCE = 32
+
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Prediction:
     path: Path
     lat: float
     lon: float
+    confidence: float | None
+    """The probability that the head gives to the neighbourhood of its answer; None where it has no idea."""
     problem: str = ""
-    """"" or what is wrong with the file; lat and lon are NaN then."""
+    """What is wrong with the file; lat and lon are NaN then."""
 
 
 @dataclass(frozen=True)
@@ -61,30 +65,29 @@ class Bundle:
 
     def predict(self, paths: Sequence[Path | str]) -> list[Prediction]:
         """One prediction a path, in their order; a file that is no picture gets its problem, the others go on."""
-        size = max(self.config.input.sizes)
-        micro = MicroBatch(32)
         predictions: list[Prediction] = []
-        for start in range(0, len(paths), micro.size):
-            pictures, read = [], []
-            for path in map(Path, paths[start : start + micro.size]):
-                try:
-                    pictures.append(square(_jpeg_like(path), size))
-                    read.append(Prediction(path, np.nan, np.nan))
-                except (OSError, ValueError) as error:
-                    reason = getattr(error, "strerror", None) or str(error)
-                    read.append(Prediction(path, np.nan, np.nan, reason))
-            places = iter(zip(*locate(self.model, np.stack(pictures), micro), strict=True)) if pictures else iter(())
-            for prediction in read:
-                if not prediction.problem:
-                    lat, lon = next(places)
-                    prediction = Prediction(prediction.path, float(lat), float(lon))
-                predictions.append(prediction)
+        for start in range(0, len(paths), PHOTOS_AT_ONCE):
+            predictions += self._predict([Path(path) for path in paths[start : start + PHOTOS_AT_ONCE]])
         return predictions
 
-
-def _jpeg_like(path: Path) -> bytes:
-    """A file's bytes. Raises OSError when it cannot be read."""
-    return path.read_bytes()
+    def _predict(self, paths: list[Path]) -> list[Prediction]:
+        sizes = photo_sizes(self.model)
+        squares: list[list[Pixels]] = []
+        problems: dict[int, str] = {}
+        for number, path in enumerate(paths):
+            try:
+                photo = path.read_bytes()
+                squares.append([square(photo, size) for size in sizes])
+            except (OSError, ValueError) as error:
+                problems[number] = getattr(error, "strerror", None) or str(error)
+        predictions = [Prediction(path, np.nan, np.nan, None, problems.get(i, "")) for i, path in enumerate(paths)]
+        if squares:
+            answers = locate(self.model, [np.stack(one) for one in zip(*squares, strict=True)], MicroBatch(len(paths)))
+            sure = [None] * len(answers) if answers.confidence is None else answers.confidence.tolist()
+            good = [i for i in range(len(paths)) if i not in problems]
+            for i, lat, lon, confidence in zip(good, answers.lat, answers.lon, sure, strict=True):
+                predictions[i] = Prediction(paths[i], float(lat), float(lon), confidence)
+        return predictions
 
 
 def save_bundle(
@@ -98,7 +101,7 @@ def save_bundle(
         "format": FORMAT,
         "geotune": __version__,
         "config": config.model_copy(update={"data": ""}).model_dump(mode="json"),
-        "geography": asdict(model.geography),
+        "model": model.plain(),
         "metrics": metrics,
         "dataset": _about(dataset),
     }
@@ -124,9 +127,8 @@ def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
     description = _read(folder)
     try:
         config = build(TrainConfig, description["config"], str(folder / DESCRIPTION))
-        geography = Geography(**description["geography"])
-        state = load_file(folder / WEIGHTS)
-        model = Geolocator.restore(config.model, config.input, geography, state)
+        model = Geolocator.rebuild(description["model"])
+        model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise _damaged(folder, error) from None
     model.to(choose_device(device)).eval()

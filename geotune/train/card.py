@@ -8,8 +8,9 @@ from geotune.geo.metrics import DISTANCES, PER_KM, Extent, format_distance
 def card(description: dict[str, Any]) -> str:
     """Markdown from what model.json holds: what the model is, how good, how to use it, what it is not for."""
     model, dataset = description["config"]["model"], description["dataset"]
+    sizes = ", ".join(map(str, description["config"]["input"]["sizes"]))
     photos = dataset.get("photos", {})
-    where = "one region" if description["geography"]["extent"] == "region" else "the world"
+    where = "one region" if description["model"]["geography"]["extent"] == "region" else "the world"
     lines = [
         f"# {dataset.get('name', 'geotune model')}: where was this photo taken?",
         "",
@@ -26,7 +27,7 @@ def card(description: dict[str, Any]) -> str:
         "",
         "## How good",
         "",
-        *_table(description["metrics"], description["geography"]["extent"]),
+        *_table(description["metrics"], description["model"]["geography"]["extent"]),
         "",
         dataset.get("split_question", ""),
         "The baseline is the median error of always answering the middle of the training places.",
@@ -36,7 +37,7 @@ def card(description: dict[str, Any]) -> str:
         f"- photos: {', '.join(f'{count:,} {split}' for split, count in photos.items()) or 'unknown'}",
         f"- dataset fingerprint: `{str(dataset.get('fingerprint', ''))[:16]}`",
         f"- backbone: `{model['backbone']}` (timm), {model['frozen_layers']} of 5 parts frozen; "
-        f"head: {model['head']['name']}; photo sizes: {', '.join(map(str, description['config']['input']['sizes']))} px",
+        f"head: {model['head']['name']}; photo sizes: {sizes} px",
         "- the backbone's starting weights keep the licence of their publisher",
         "- every setting: `model.json`",
         "",

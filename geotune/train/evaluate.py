@@ -1,6 +1,6 @@
 """A model on a split: each photo's error, and what is said of all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from geotune.data.loader import batches
 from geotune.geo.metrics import PER_KM, UNIT, Extent, summarise
 from geotune.geo.sphere import distance_km
 from geotune.geo.stats import Statistic, bootstrap_interval
-from geotune.model.geolocator import Geolocator
+from geotune.model.geolocator import Answers, Geolocator
 from geotune.train.memory import MicroBatch, within_memory
 
 Floats = NDArray[np.float64]
@@ -50,28 +50,46 @@ def evaluate(model: Geolocator, split: Split, on_photos: Callable[[int, int], No
 
     Raises Infeasible when not even one photo fits in memory.
     """
-    images = decoded(split, max(model.input.sizes))
+    images = [decoded(split, size) for size in photo_sizes(model)]
     lat, lon = np.empty(len(split)), np.empty(len(split))
     micro = MicroBatch(PHOTOS_AT_ONCE)
-    for photos, index in batches(images, np.arange(len(split)), PHOTOS_AT_ONCE):
-        lat[index], lon[index] = locate(model, photos, micro)
+    streams = [batches(photos, np.arange(len(split)), PHOTOS_AT_ONCE) for photos in images]
+    for batch in zip(*streams, strict=True):
+        index = batch[0][1]
+        answers = locate(model, [photos for photos, _ in batch], micro)
+        lat[index], lon[index] = answers.lat, answers.lon
         if on_photos:
             on_photos(int(index[-1]) + 1, len(split))
     errors_km = distance_km(split.lat, split.lon, lat, lon)
     return Evaluation(model.geography.extent, summary(model, split, lat, lon), errors_km, lat, lon, split.place)
 
 
-@torch.no_grad()
-def locate(model: Geolocator, photos: NDArray[np.uint8], micro: MicroBatch) -> tuple[Floats, Floats]:
-    """Photos (b, H, W, 3) uint8 -> latitude and longitude (b,) in degrees."""
+def photo_sizes(model: Geolocator) -> list[int]:
+    """The sides of the squares that `locate` takes: exactly what the model saw in training.
+
+    A wholly frozen backbone was shown each size as the cache makes it; any other scaled the largest down itself.
+    """
+    return list(model.input_settings.sizes) if model.backbone.is_frozen else [model.size]
+
+
+def locate(model: Geolocator, photos: Sequence[NDArray[np.uint8]], micro: MicroBatch) -> Answers:
+    """The same photos (b, S, S, 3) uint8 in each of `photo_sizes` -> where they were taken."""
+    device = next(model.parameters()).device
     model.eval()
 
-    def parts() -> list[tuple[Floats, Floats]]:
-        tensor = torch.from_numpy(photos)
-        return [model.predict(tensor[part]) for part in micro.parts(len(photos))]
+    @torch.no_grad()
+    def parts() -> list[Answers]:
+        found = []
+        for part in micro.parts(len(photos[0])):
+            squares = [torch.from_numpy(pixels[part]).to(device) for pixels in photos]
+            if len(squares) == 1:
+                outputs = model(squares[0])
+            else:
+                outputs = model.head(torch.cat([model.pooled(pixels) for pixels in squares], dim=-1))
+            found.append(model.decode(outputs))
+        return found
 
-    found = within_memory(micro, parts)
-    return np.concatenate([lat for lat, _ in found]), np.concatenate([lon for _, lon in found])
+    return Answers.concat(within_memory(micro, parts))
 
 
 def summary(model: Geolocator, split: Split, lat: Floats, lon: Floats) -> dict[str, float]:

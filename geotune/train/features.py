@@ -52,8 +52,12 @@ class FeatureStore:
 
     def views(self, split: Split) -> list[list[Features]]:
         """`input.views` lists like that of `plain`, which is the first; the others are augmented views."""
-        views = self.config.input.views if self.config.input.augment != "none" else 1
-        return [[self._array(split, size, view) for size in self.config.input.sizes] for view in range(views)]
+        return [[self._array(split, size, view) for size in self.config.input.sizes] for view in range(self.view_count)]
+
+    @property
+    def view_count(self) -> int:
+        """`input.views`; 1 without augmentation, where all views are the same."""
+        return 1 if self.config.input.augment == "none" else self.config.input.views
 
     def folder(self, split: Split, size: int, view: int) -> Path:
         """Where an array stands: named by everything that its content depends on."""
@@ -78,12 +82,13 @@ class FeatureStore:
         images = np.empty((len(split), 0)) if complete else decoded(split, size, self._decoding)
 
         def fill(start: int, stop: int) -> Features:
-            return np.concatenate(list(self._compute(images, np.arange(start, stop), view)))
+            return np.concatenate(list(self.compute(images, np.arange(start, stop), view)))
 
         width = self.model.feature_width(size)
         return shared_array(folder, (len(split), width), np.float16, fill, chunk=CHUNK, on_progress=self._computing)  # type: ignore[return-value]
 
-    def _compute(self, images: NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
+    def compute(self, images: NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
+        """Features (b, D) of some photos in a view, batch by batch."""
         policy = self.config.input.augment if view else "none"
         for photos, _ in batches(images, index, 32, policy=policy, seed=VIEW_SEED, epoch=view):
             yield within_memory(self.micro, self._forward, torch.from_numpy(photos))

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from geotune.data.dataset import Dataset, open_dataset
-from geotune.errors import GeotuneError
+from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.metrics import larger_is_better, on_scale
+from geotune.model.geography import Geography
 from geotune.model.geolocator import Geolocator
+from geotune.model.heads.base import Outputs, Targets
 from geotune.train import checkpoint
 from geotune.train.bundle import save_bundle
 from geotune.train.device import Precision, choose_device
@@ -43,7 +45,7 @@ class Epoch:
     """Write the best epoch so far as a bundle (`geotune predict` takes it)."""
 
 
-def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> Iterator[Epoch]:
+def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> Generator[Epoch, None, None]:
     """Train, giving an `Epoch` after each pass; `close()` stops it.
 
     `config` alone decides the result: everything random is seeded by (seed, epoch), so that going on from a
@@ -77,7 +79,7 @@ class _Run:
         check_optimiser(config.optim)
         self.config = config
         self.dataset = open_dataset(config.data)
-        self.select = on_scale(config.train.select, self.dataset.extent)
+        self.select = _selected(config.train.select, self.dataset)
         device = choose_device(config.device)
         workdir.mkdir(parents=True, exist_ok=True)
         self.progress = Progress(workdir / "progress.json", config.train.epochs)
@@ -85,11 +87,16 @@ class _Run:
         self.model = build_model(config, self.dataset).to(device, memory_format=torch.channels_last)
         self.precision = Precision(config.train.precision, device)
         self.source: Source = open_source(
-            self.model, train, self.valid_split, config, self.progress, self.precision.name
+            self.model,
+            train,
+            self.valid_split,
+            config=config,
+            progress=self.progress,
+            precision=self.precision.name,
         )
         self.micro: MicroBatch = first_guess(config.train.micro_batch, config.train.batch_size, device)
-        self.targets = self.model.targets(train.lat, train.lon).to(device)
-        self.valid_targets = self.model.targets(self.valid_split.lat, self.valid_split.lon).to(device)
+        self.targets = _on(device, self.model.targets(train.lat, train.lon))
+        self.valid_targets = _on(device, self.model.targets(self.valid_split.lat, self.valid_split.lon))
         self.optimizer = optimiser(self.model, config.optim)
         self.epoch = 0
         self.metrics: dict[str, float] = {}
@@ -99,12 +106,14 @@ class _Run:
         self.best_state: dict[str, torch.Tensor] = {}
 
     def fit(self) -> None:
-        """Once, before the first epoch: the features' mean and spread over some training photos."""
+        """Once, before the first epoch: the features' mean and spread over some training photos.
+
+        As the first step will see them, in training mode: an untrained BatchNorm's own statistics are far off.
+        """
         _seed(self.config.seed, 0)
-        self.model.eval()
-        with torch.inference_mode(), self.precision.autocast():
-            sample = torch.cat([features.float() for features in self.source.sample()])
-        self.model.fit_features(sample)
+        self.model.train()
+        with torch.no_grad(), self.precision.autocast():
+            self.model.fit_standardisation(self.source.sample())
 
     def ended(self) -> bool:
         """All epochs are done, or `train.patience` of them brought nothing better."""
@@ -139,14 +148,14 @@ class _Run:
         for part in self.micro.parts(len(index)):
             with self.precision.autocast():
                 outputs = self.source.outputs(inputs[part])
-            losses = self.model.loss(outputs, self.targets[index[part].to(self.targets.device)])
+            losses = self.model.loss(outputs, _of(self.targets, index[part]))
             share = (part.stop - part.start) / len(index)
             self.precision.backward(losses["loss"] * share)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.detach() * share
         return sums
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The validation photos -> valid/loss and the metrics of their errors."""
         self.model.eval()
@@ -155,24 +164,25 @@ class _Run:
         for inputs, index in self.source.valid():
             outputs, losses = within_memory(self.micro, self.outputs_and_loss, inputs, index)
             where = index.cpu().numpy()
-            lat[where], lon[where] = self.model.decode(outputs)
+            answers = self.model.decode(outputs)
+            lat[where], lon[where] = answers.lat, answers.lon
             loss += losses * len(index)
             self.progress.report("validating", int(where[-1]) + 1, photos)
         metrics = summary(self.model, self.valid_split, lat, lon)
         _check(metrics[on_scale("valid/mean", self.dataset.extent)], "a prediction for a validation photo")
         return metrics | {"valid/loss": loss / photos}
 
-    def outputs_and_loss(self, inputs: torch.Tensor, index: torch.Tensor) -> tuple[Any, float]:
+    def outputs_and_loss(self, inputs: torch.Tensor, index: torch.Tensor) -> tuple[Outputs, float]:
         with self.precision.autocast():
             outputs = self.source.outputs(inputs)
-        return outputs, float(self.model.loss(outputs, self.valid_targets[index.to(self.valid_targets.device)])["loss"])
+        return outputs, float(self.model.loss(outputs, _of(self.valid_targets, index))["loss"])
 
     def keep_best(self) -> None:
         value = self.metrics[self.select]
         value = -value if larger_is_better(self.select) else value
         if value < self.best_value or not self.best_state:
             self.best_value, self.best_epoch, self.best_metrics = value, self.epoch, self.metrics
-            self.best_state = _copy(trained_state(self.model))
+            self.best_state = _copy(self.model.trainable_state())
 
     def describe(self) -> Epoch:
         best = self.best_epoch == self.epoch
@@ -184,7 +194,7 @@ class _Run:
             {
                 "epoch": self.epoch,
                 "metrics": self.metrics,
-                "model": trained_state(self.model),
+                "model": self.model.trainable_state(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.precision.state_dict(),
                 "micro_batch": self.micro.size,
@@ -195,7 +205,7 @@ class _Run:
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
         try:
-            load_trained(self.model, state["model"])
+            self.model.load_trainable_state(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise GeotuneError(
@@ -210,37 +220,34 @@ class _Run:
 
     def export(self, folder: Path) -> None:
         """The best epoch as a bundle; training can go on afterwards."""
-        current = _copy(trained_state(self.model))
-        load_trained(self.model, self.best_state)
+        current = _copy(self.model.trainable_state())
+        self.model.load_trainable_state(self.best_state)
         metrics = {name: value for name, value in self.best_metrics.items() if name.startswith("valid/")}
         save_bundle(folder, self.model, self.config, metrics | {"epoch": float(self.best_epoch)}, self.dataset)
-        load_trained(self.model, current)
+        self.model.load_trainable_state(current)
 
 
 def build_model(config: TrainConfig, dataset: Dataset) -> Geolocator:
     """The untrained model that a config describes, with the geography of the dataset's training places."""
     train = dataset.split("train")
-    return Geolocator.build(config.model, config.input, geography, train_lat, train_lon, config.seed)
+    geography = replace(Geography.of(train.lat, train.lon), extent=dataset.extent)
+    return Geolocator.build(config.model, config.input, train.lat, train.lon, seed=config.seed, geography=geography)
 
 
-def trained_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A model's state without its frozen weights, which whoever rebuilds the model has already."""
-    frozen: set[str] = set()
-    for prefix, module in model.named_modules():
-        own = dict(module.named_parameters(recurse=False))
-        if own and not any(weight.requires_grad for weight in own.values()):
-            names = [*own, *dict(module.named_buffers(recurse=False))]  # a frozen BatchNorm's statistics stay too
-            frozen |= {f"{prefix}.{name}" if prefix else name for name in names}
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+def _selected(select: str, dataset: Dataset) -> str:
+    if not select.startswith("valid/"):
+        problem = f"expected a metric of the validation photos, such as valid/median; got {select!r}"
+        raise SettingsError([("train.select", problem)])
+    return on_scale(select, dataset.extent)
 
 
-def load_trained(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Put back what `trained_state` gave; raises RuntimeError when anything trained is missing or too much."""
-    expected = trained_state(model).keys()
-    if state.keys() != expected:
-        names = sorted(state.keys() ^ expected)
-        raise RuntimeError(f"{len(names)} tensors differ, such as {names[0]}")
-    model.load_state_dict(state, strict=False)
+def _on(device: torch.device, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def _of(targets: Targets, index: torch.Tensor) -> Targets:
+    """The targets of some photos."""
+    return {name: tensor[index.to(tensor.device)] for name, tensor in targets.items()}
 
 
 def _copy(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

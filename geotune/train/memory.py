@@ -28,7 +28,7 @@ class MicroBatch:
         self.size = size
 
     def parts(self, photos: int) -> Iterator[slice]:
-        """Consecutive slices of at most `size` that cover `photos`, as even as can be: BatchNorm cannot train on one."""
+        """Consecutive slices of at most `size` that cover `photos`, evenly: BatchNorm cannot train on one."""
         count = -(-photos // self.size)
         for part in range(count):
             yield slice(photos * part // count, photos * (part + 1) // count)
@@ -41,7 +41,7 @@ class MicroBatch:
 
 
 def first_guess(setting: int | Literal["auto"], batch_size: int, device: torch.device) -> MicroBatch:
-    """`train.micro_batch`, or the whole batch on a GPU (which says when it is full) and a modest part of it elsewhere."""
+    """`train.micro_batch`; auto is the whole batch on a GPU, which says when it is full, else a modest part."""
     if setting == "auto":
         setting = batch_size if device.type == "cuda" else CPU_PHOTOS
     return MicroBatch(min(setting, batch_size))

@@ -1,9 +1,9 @@
 """How a training run can end without a result: both are findings about the settings, not mistakes of a user."""
 
 
-class Diverged(Exception):
+class Diverged(Exception):  # noqa: N818 - an outcome, not an error
     """The loss or a prediction is no longer a finite number; another learning rate or precision may train."""
 
 
-class Infeasible(Exception):
+class Infeasible(Exception):  # noqa: N818
     """The model does not fit in memory even with one photo at a time."""

@@ -13,7 +13,8 @@ class Progress:
     `stage` is "decoding photos", "features", "training" or "validating"; `epoch` is 0 before the first.
     """
 
-    def __init__(self, path: Path, epochs: int) -> None:
+    def __init__(self, path: Path | None, epochs: int) -> None:
+        """`path` of None: nothing is written."""
         self.path = path
         self.epochs = epochs
         self.epoch = 0
@@ -25,7 +26,7 @@ class Progress:
         return stage != self._stage or time.monotonic() >= self._next
 
     def report(self, stage: str, step: int, steps: int) -> None:
-        if not self.due(stage):
+        if self.path is None or not self.due(stage):
             return
         self._stage, self._next = stage, time.monotonic() + EVERY_SECONDS
         content = {"epoch": self.epoch, "epochs": self.epochs, "step": step, "steps": steps, "stage": stage}

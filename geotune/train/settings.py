@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from geotune.config import Settings
 from geotune.model.settings import InputSettings, ModelSettings
@@ -16,7 +16,7 @@ class LoopSettings(Settings):
     batch_size: int = Field(64, ge=1)
     """Photos a step of the optimiser, whatever fits in memory at once."""
     micro_batch: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Photos in memory at once; their gradients add up to the batch's. auto: what fits."""
+    """Photos in memory at once; their gradients add up to the batch's. auto: what fits"""
     patience: int = Field(0, ge=0)
     """Stop after so many epochs in a row without a better train.select; 0 = never."""
     clip: float = Field(1.0, ge=0)
@@ -57,11 +57,3 @@ class TrainConfig(Settings):
     train: LoopSettings = LoopSettings()
     optim: OptimSettings = OptimSettings()
     input: InputSettings = InputSettings()
-
-    @model_validator(mode="after")
-    def _micro_batch_within_batch(self) -> "TrainConfig":
-        if isinstance(self.train.micro_batch, int) and self.train.micro_batch > self.train.batch_size:
-            raise ValueError(
-                f"train.micro_batch={self.train.micro_batch} is above train.batch_size={self.train.batch_size}"
-            )
-        return self

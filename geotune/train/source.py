@@ -11,6 +11,7 @@ from geotune.data.cache import decoded
 from geotune.data.dataset import Split
 from geotune.data.loader import batches, order
 from geotune.model.geolocator import Geolocator
+from geotune.model.heads.base import Outputs
 from geotune.train.features import FeatureStore
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -18,8 +19,8 @@ from geotune.train.settings import TrainConfig
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Inputs (b, …) and the indices (b,) of their photos in the split."""
 
-EVALUATION_PHOTOS = {"cuda": 256}
-"""Photos at once where no gradients are kept; 64 elsewhere."""
+EVALUATION_PHOTOS = 64
+"""Photos at once where no gradients are kept."""
 FIT_PHOTOS = 2048
 """Photos from which the features' mean and spread are taken: where photos must pass the backbone for it, a quarter."""
 BLOCK = 16_384
@@ -42,7 +43,7 @@ class Source(Protocol):
         """All validation photos, in order."""
         ...
 
-    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+    def outputs(self, inputs: torch.Tensor) -> Outputs:
         """The head's outputs for inputs of either iterator, or a part of them."""
         ...
 
@@ -52,11 +53,12 @@ class Source(Protocol):
 
 
 def open_source(
-    model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress, precision: str
+    model: Geolocator, train: Split, valid: Split, *, config: TrainConfig, progress: Progress, precision: str
 ) -> Source:
     """Features where the whole backbone is frozen, else photos; decodes and computes what no other trial did yet."""
-    if config.model.frozen_layers == 5:
-        return FeatureSource(model, train, valid, config, progress, precision)
+    if model.backbone.is_frozen:
+        store = FeatureStore(model, config, progress, precision)
+        return FeatureSource(model, train, valid, config, store)
     return PhotoSource(model, train, valid, config, progress)
 
 
@@ -67,7 +69,7 @@ class PhotoSource:
         self.model = model
         self.device = next(model.parameters()).device
         self.config = config
-        size = max(config.input.sizes)
+        size = model.size
         self._train = decoded(train, size, lambda done, all_: progress.report("decoding photos", done, all_))
         self._valid = decoded(valid, size, lambda done, all_: progress.report("decoding photos", done, all_))
         self.photos = len(train)
@@ -84,16 +86,18 @@ class PhotoSource:
     def valid(self) -> Iterator[Batch]:
         return self._plain(self._valid, np.arange(len(self._valid)))
 
-    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+    def outputs(self, inputs: torch.Tensor) -> Outputs:
         return self.model(inputs.to(self.device, non_blocking=True))  # type: ignore[no-any-return]
 
     def sample(self) -> Iterator[torch.Tensor]:
         chosen = order(len(self._train), 0, 0)[: FIT_PHOTOS // 4]
+        if len(chosen) % EVALUATION_PHOTOS == 1:
+            chosen = chosen[: max(1, len(chosen) - 1)]  # as in training
         for images, _ in self._plain(self._train, np.sort(chosen)):
             yield self.model.features(images.to(self.device))
 
     def _plain(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Iterator[Batch]:
-        return _tensors(batches(images, chosen, EVALUATION_PHOTOS.get(self.device.type, 64)))
+        return _tensors(batches(images, chosen, EVALUATION_PHOTOS))
 
 
 class FeatureSource:
@@ -102,13 +106,10 @@ class FeatureSource:
     Each epoch draws for every photo one of its `input.views` fixed views, the plain photo being one of them.
     """
 
-    def __init__(
-        self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress, precision: str
-    ) -> None:
+    def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, store: FeatureStore) -> None:
         self.model = model
         self.device = next(model.parameters()).device
         self.config = config
-        store = FeatureStore(model, config, progress, precision)
         self._views = store.views(train)
         self._valid = store.plain(valid)
         self.photos = len(train)
@@ -131,7 +132,7 @@ class FeatureSource:
             index = np.arange(start, min(start + BLOCK, rows))
             yield self._to_device(_rows(self._valid, index)), torch.from_numpy(index).to(self.device)
 
-    def outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+    def outputs(self, inputs: torch.Tensor) -> Outputs:
         return self.model.head(inputs)  # type: ignore[no-any-return]
 
     def sample(self) -> Iterator[torch.Tensor]:

@@ -1,0 +1,192 @@
+"""What a training will cost, from a few real steps on a few real photos."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from geotune.data.cache import square
+from geotune.data.dataset import Dataset, Split
+from geotune.data.loader import batches
+from geotune.errors import GeotuneError
+from geotune.model.geolocator import Geolocator
+from geotune.train.device import Precision, choose_device
+from geotune.train.features import FeatureStore
+from geotune.train.loop import build_model
+from geotune.train.memory import MicroBatch, first_guess, within_memory
+from geotune.train.optim import optimiser
+from geotune.train.outcomes import Infeasible
+from geotune.train.progress import Progress
+from geotune.train.settings import TrainConfig
+
+SAMPLE = 32
+"""Photos that are decoded for it."""
+LONGEST_SECONDS = 1.0
+"""For each of at most five things that are timed."""
+COPIES = 4
+"""Of the trained weights in a checkpoint: themselves, AdamW's two averages, the best epoch's."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one training run of a config is going to take on this machine, alone, with so many threads."""
+
+    seconds_features: float
+    """Once a node: decoding photos and passing them through a wholly frozen backbone, as far as not cached yet. By one
+    process; several share it."""
+    seconds_epoch: float
+    epochs: int
+    seconds: float
+    """All epochs, without what is done once a node."""
+    memory_mb: float
+    """At most so far: of the GPU, else of this process."""
+    checkpoint_mb: float
+    cache_mb: float
+    """Decoded photos and features under the cache's folder."""
+
+
+def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
+    """Time a few steps, in about five seconds; nothing is written. `threads` of 0: as torch is set.
+
+    Raises GeotuneError when not even one photo fits in memory.
+    """
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        return _probe(config, dataset)
+    except Infeasible as error:
+        raise GeotuneError(
+            f"model.backbone={config.model.backbone} does not fit: {error}",
+            "Take a smaller backbone or smaller input.sizes.",
+        ) from None
+    finally:
+        torch.set_num_threads(before)
+
+
+def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
+    device = choose_device(config.device)
+    model = build_model(config, dataset).to(device)
+    train, valid = dataset.split("train"), dataset.split("valid")
+    frozen = model.backbone.is_frozen
+    per_epoch = _head_epoch if frozen else _photo_epoch
+    seconds_epoch = per_epoch(model, config, train, len(valid))
+    once, cache_mb = _once(model, config, train, valid)
+    weights = sum(tensor.nbytes for tensor in model.trainable_state().values())
+    return Forecast(
+        seconds_features=once,
+        seconds_epoch=seconds_epoch,
+        epochs=config.train.epochs,
+        seconds=config.train.epochs * seconds_epoch,
+        memory_mb=_peak_mb(device),
+        checkpoint_mb=COPIES * weights / 1e6,
+        cache_mb=cache_mb,
+    )
+
+
+def _once(model: Geolocator, config: TrainConfig, train: Split, valid: Split) -> tuple[float, float]:
+    """Seconds of decoding and features that nobody has done yet, and the megabytes that both take."""
+    seconds, megabytes = 0.0, 0.0
+    sizes, policy = config.input.sizes, config.input.augment
+    if not model.backbone.is_frozen:
+        size = max(sizes)
+        _, a_photo = _decoded(train, size)
+        photos = len(train) + len(valid)
+        return photos * a_photo, photos * size * size * 3 / 1e6
+    store = FeatureStore(model, config, Progress(None, 0), Precision(config.train.precision, _device(model)).name)
+    for size in sizes:
+        images, decoding = _decoded(train, size)
+        index = np.arange(len(images))
+        plain = _time(lambda i=images, n=index: list(store.compute(i, n, 0))) / len(images)
+        augmenting = _time(lambda i=images, n=index: list(batches(i, n, 32, policy=policy))) / len(images)
+        for split, views in ((train, store.view_count), (valid, 1)):
+            width = model.feature_width(size)
+            megabytes += len(split) * (size * size * 3 + views * width * 2) / 1e6
+            missing = [view for view in range(views) if not (store.folder(split, size, view) / "complete").exists()]
+            seconds += len(split) * sum(max(plain, augmenting if view else 0.0) for view in missing)
+            seconds += len(split) * decoding * bool(missing)
+    return seconds, megabytes
+
+
+def _head_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int) -> float:
+    batch = min(config.train.batch_size, len(train))
+    width = sum(model.feature_width(size) for size in config.input.sizes)
+    features = torch.randn(batch, width, device=_device(model))
+    step = _step(model, config, lambda part: model.head(features[part]), train, batch)
+    return len(train) / batch * _time(step) + valid / batch * _time(step) / 3
+
+
+def _photo_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int) -> float:
+    images, _ = _decoded(train, max(config.input.sizes))
+    pixels = torch.from_numpy(images).to(_device(model))
+    step = _step(model, config, lambda part: model(pixels[part]), train, len(images))
+    model.eval()
+    forward = _time(torch.no_grad()(lambda: model(pixels)))
+    model.train()
+    return (len(train) * _time(step) + valid * forward) / len(images)
+
+
+def _step(
+    model: Geolocator, config: TrainConfig, forward: Callable[[slice], object], train: Split, photos: int
+) -> Callable[[], None]:
+    """A step of the optimiser at a learning rate of nought: all of its work, none of its effect."""
+    device = _device(model)
+    precision = Precision(config.train.precision, device)
+    optimizer = optimiser(model, config.optim)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    where = np.arange(photos) % len(train)
+    targets = {name: tensor.to(device) for name, tensor in model.targets(train.lat[where], train.lon[where]).items()}
+    micro: MicroBatch = first_guess(config.train.micro_batch, photos, device)
+
+    def gradients() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for part in micro.parts(photos):
+            with precision.autocast():
+                outputs = forward(part)
+            own = {name: tensor[part] for name, tensor in targets.items()}
+            precision.backward(model.loss(outputs, own)["loss"])  # type: ignore[arg-type]
+
+    def step() -> None:
+        within_memory(micro, gradients)
+        precision.step(optimizer, config.train.clip)
+
+    model.train()
+    return step
+
+
+def _decoded(split: Split, size: int) -> tuple[np.ndarray, float]:
+    """Up to SAMPLE photos (n, size, size, 3), and the seconds that one took."""
+    started = time.perf_counter()
+    images = np.stack([square(split.photo(i), size) for i in range(min(SAMPLE, len(split)))])
+    return images, (time.perf_counter() - started) / len(images)
+
+
+def _time(work: Callable[[], object]) -> float:
+    """Seconds of one call: the fastest of some, after one that warms up; one alone where that takes long."""
+    seconds = []
+    started = time.perf_counter()
+    while len(seconds) < 2 or (len(seconds) < 20 and time.perf_counter() - started < LONGEST_SECONDS):
+        begun = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begun)
+        if seconds[0] > LONGEST_SECONDS:
+            return min(seconds)
+    return min(seconds[1:])
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _peak_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
