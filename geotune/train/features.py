@@ -79,7 +79,7 @@ class FeatureStore:
         folder = self.folder(split, size, view)
         # A finished array needs no photos: they may not even be decoded on this node.
         complete = (folder / "complete").exists()
-        images = np.empty((len(split), 0)) if complete else decoded(split, size, self._decoding)
+        images = np.empty((len(split), 0), np.uint8) if complete else decoded(split, size, self._decoding)
 
         def fill(start: int, stop: int) -> Features:
             return np.concatenate(list(self.compute(images, np.arange(start, stop), view)))

@@ -84,7 +84,7 @@ class _Run:
         workdir.mkdir(parents=True, exist_ok=True)
         self.progress = Progress(workdir / "progress.json", config.train.epochs)
         train, self.valid_split = self.dataset.split("train"), self.dataset.split("valid")
-        self.model = build_model(config, self.dataset).to(device, memory_format=torch.channels_last)
+        self.model = build_model(config, self.dataset).to(device)
         self.precision = Precision(config.train.precision, device)
         self.source: Source = open_source(
             self.model,

@@ -101,8 +101,8 @@ def _once(model: Geolocator, config: TrainConfig, train: Split, valid: Split) ->
     for size in sizes:
         images, decoding = _decoded(train, size)
         index = np.arange(len(images))
-        plain = _time(lambda i=images, n=index: list(store.compute(i, n, 0))) / len(images)
-        augmenting = _time(lambda i=images, n=index: list(batches(i, n, 32, policy=policy))) / len(images)
+        plain = _time(lambda: list(store.compute(images, index, 0))) / len(images)  # noqa: B023 - called at once
+        augmenting = _time(lambda: list(batches(images, index, 32, policy=policy))) / len(images)  # noqa: B023
         for split, views in ((train, store.view_count), (valid, 1)):
             width = model.feature_width(size)
             megabytes += len(split) * (size * size * 3 + views * width * 2) / 1e6
@@ -168,7 +168,7 @@ def _decoded(split: Split, size: int) -> tuple[np.ndarray, float]:
 
 def _time(work: Callable[[], object]) -> float:
     """Seconds of one call: the fastest of some, after one that warms up; one alone where that takes long."""
-    seconds = []
+    seconds: list[float] = []
     started = time.perf_counter()
     while len(seconds) < 2 or (len(seconds) < 20 and time.perf_counter() - started < LONGEST_SECONDS):
         begun = time.perf_counter()

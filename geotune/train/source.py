@@ -124,7 +124,7 @@ class FeatureSource:
             index = chosen[start : start + block]
             features = self._to_device(self._gather(index, views[index]))
             index_on_device = torch.from_numpy(index).to(self.device)
-            yield from zip(features.split(size), index_on_device.split(size), strict=True)
+            yield from zip(torch.split(features, size), torch.split(index_on_device, size), strict=True)
 
     def valid(self) -> Iterator[Batch]:
         rows = len(self._valid[0])
