@@ -14,6 +14,7 @@ from geotune.geo.sphere import LocalFrame, mean_point
 from geotune.record.history import History
 from geotune.record.predictions import read_predictions
 from geotune.report import style
+from geotune.report.scale import log_ticks
 from geotune.report.style import BLUE, GREY, ORANGE, PALE, short, shorts
 
 
@@ -50,7 +51,8 @@ def histogram(history: History) -> Any:
             showarrow=False,
             font={"color": colour},
         )
-    figure.update_xaxes(type="log", title=f"error of a test photo ({UNIT[extent]})", **style.DECADES)
+    ticks, labels = log_ticks(edges[0], edges[-1])
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=labels, title=f"error of a test photo ({UNIT[extent]})")
     figure.update_yaxes(title="photos")
     figure.update_layout(height=360, **style.LAYOUT)
     figure.update_xaxes(gridcolor="#eef1f5")
@@ -82,8 +84,12 @@ def positions(history: History) -> Any:
         ends = [np.column_stack((places[:, i], guesses[:, i], nothing)).ravel() for i in (0, 1)]
         line = {"color": PALE, "width": 0.8}
         figure.add_scatter(x=shorts(ends[0]), y=shorts(ends[1]), mode="lines", line=line, hoverinfo="skip")
-        figure.update_xaxes(title="east (m)")
-        figure.update_yaxes(title="north (m)", scaleanchor="x")
+        # The photos set the view: a guess far away only sends its line out of it.
+        (west, south), (east, north) = places.min(axis=0), places.max(axis=0)
+        margin = 0.05 * max(east - west, north - south, 1.0)
+        figure.update_xaxes(title="east (m)", range=[short(west - margin), short(east + margin)])
+        north_south = [short(south - margin), short(north + margin)]
+        figure.update_yaxes(title="north (m)", range=north_south, scaleanchor="x")
     logs = np.log10(np.maximum(errors, 1e-3))
     low, high = (float(q) for q in np.quantile(logs, (0.02, 0.98)))
     ticks: list[float] = [t for t in range(math.floor(low), math.ceil(high) + 1) if low <= t <= high] or [round(low, 1)]
@@ -104,7 +110,7 @@ def _world(figure: Any) -> None:
     for ring in outlines(0.5):
         xs += [*(round(float(v), 1) for v in ring[:, 0]), None]
         ys += [*(round(float(v), 1) for v in ring[:, 1]), None]
-    look = {"fill": "toself", "fillcolor": "#f1f3f5", "line": {"color": "#ced4da", "width": 0.7}}
+    look = {"fill": "toself", "fillcolor": "#e9ecef", "line": {"color": "#bfc6ce", "width": 0.7}}
     figure.add_scatter(x=xs, y=ys, mode="lines", hoverinfo="skip", **look)
 
 

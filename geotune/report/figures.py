@@ -10,7 +10,7 @@ import numpy as np
 from geotune.geo.metrics import UNIT
 from geotune.record.history import History, TrialHistory
 from geotune.report import style
-from geotune.report.scale import scale_of
+from geotune.report.scale import log_ticks, scale_of
 from geotune.report.style import BLUE, GREY, ORANGE, short
 
 COLOURS = {
@@ -176,7 +176,8 @@ def _dressed(figure: Any, goal: str, values: Sequence[float]) -> Any:
     figure.update_xaxes(gridcolor="#eef1f5", zeroline=False)
     figure.update_yaxes(gridcolor="#eef1f5", zeroline=False, title=html.escape(goal))
     if logs:
-        figure.update_yaxes(type="log", exponentformat="none", separatethousands=True, nticks=8)
+        ticks, labels = log_ticks(min(values), max(values))
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=labels)
         for annotation in figure.layout.annotations:
             if annotation.text == _ONE_POINT and annotation.y > 0:
                 annotation.y = math.log10(annotation.y)

@@ -40,7 +40,7 @@ def page(history: History) -> str:
     for number, (heading, hint, draw) in enumerate(FIGURES):
         figure = draw(history)
         if figure is not None:
-            options = {"displaylogo": False, "responsive": True}
+            options = {"displayModeBar": False, "responsive": True}
             drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=options, div_id=f"figure-{number}")
             sections.append(f"<section><h2>{heading}</h2><p class=hint>{hint}</p>{drawn}</section>")
     name = html.escape(history.run.name)

@@ -12,8 +12,6 @@ LAYOUT: dict[str, Any] = {
     "font": FONT,
     "margin": {"l": 60, "r": 20, "t": 40, "b": 50},
 }
-DECADES = {"dtick": 1, "exponentformat": "none", "separatethousands": True}
-"""Ticks of a logarithmic axis."""
 
 CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; background: #f6f8fa }
