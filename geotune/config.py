@@ -19,10 +19,15 @@ S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
-    """Base of every settings class: unknown keys are errors, values never change, the line under a field documents it."""
+    """Base of every settings class: unknown keys are errors, values never change, a field's docstring documents it."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        coerce_numbers_to_str=True,  # data=2024 is a folder
     )
 
 
@@ -42,17 +47,17 @@ class Setting:
 
 
 def parse_value(text: str) -> Any:
-    """A value as YAML 1.2 reads it: `1e-3` is a number, `no` a word, `[1, 2]` a list."""
+    """A value as YAML 1.2 reads it: `1e-3` is a number, `no` a word, `[1, 2]` a list; what is no YAML is text."""
     from ruamel.yaml.error import YAMLError
 
     try:
         return _yaml().load(text)
-    except YAMLError:
+    except (YAMLError, *_YAML_BUGS):
         return text
 
 
 def parse_overrides(words: Iterable[str]) -> Flat:
-    """`["train.epochs=3", "data=x"]` -> `{"train.epochs": 3, "data": "x"}`; a word without `=` or a double is an error."""
+    """`["train.epochs=3", "data=x"]` -> `{"train.epochs": 3, "data": "x"}`; no `=` or a double is an error."""
     flat: Flat = {}
     problems: list[tuple[str, str]] = []
     for word in words:
@@ -69,7 +74,7 @@ def parse_overrides(words: Iterable[str]) -> Flat:
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML 1.2 file; a missing file, a fault of syntax or a duplicate key is a GeotuneError with its line."""
+    """The mapping in a YAML 1.2 file; a missing file, a fault of syntax or a key given twice is a GeotuneError."""
     from ruamel.yaml.error import YAMLError
 
     try:
@@ -83,6 +88,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
         line = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise GeotuneError(f"{path}:{line} {problem}") from None
+    except _YAML_BUGS as error:
+        raise GeotuneError(f"{path}: cannot be read as YAML ({error})") from None
+    if loaded is None:
+        raise GeotuneError(f"{path}: is empty, expected a mapping of settings")
     if not isinstance(loaded, dict):
         raise GeotuneError(f"{path}: expected a mapping of settings, found {type(loaded).__name__}")
     return loaded
@@ -95,10 +104,29 @@ def dump_yaml(value: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
+# What ruamel.yaml raises, besides its own errors, on odd tags, keys and numbers.
+_YAML_BUGS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    OverflowError,
+)
+
+
 def _yaml() -> Any:
     from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import SafeConstructor
 
+    class Constructor(SafeConstructor):  # YAML 1.2 knows no dates: a folder called 2024-05-01 is a word
+        pass
+
+    Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
     yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = Constructor
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 4096
@@ -144,15 +172,21 @@ def build(cls: type[S], flat: Mapping[str, Any], source: str = "") -> S:
     """
     flat = flatten(flat)
     known = settings_of(cls)
-    keys = {setting.key for setting in known}
-    problems = [(key, unknown(key, keys)) for key in flat if key not in keys]
+    keys = {setting.key: setting for setting in known}
+    problems = {key: unknown(key, keys) for key in flat if key not in keys}
     tree = nest(_with_tags({key: value for key, value in flat.items() if key in keys}, known))
     try:
         built = cls.model_validate(tree)
     except ValidationError as error:
-        problems += [_explain(fault, tree, known) for fault in error.errors(include_url=False)]
+        for fault in error.errors(include_url=False):
+            key, problem = _explain(fault, tree, known)
+            if key not in problems or not fault["type"].endswith(_WRONG_KIND):
+                problems[key] = problem  # each member of a union complains: once, and the closest one, is enough
+    for setting in known:  # pydantic takes true for 1
+        if isinstance(flat.get(setting.key), bool) and setting.kind in ("whole number", "number"):
+            problems[setting.key] = f"expected {_a(setting.kind)}; got {str(flat[setting.key]).lower()}"
     if problems:
-        raise SettingsError(problems, source)
+        raise SettingsError(list(problems.items()), source)
     return built
 
 
@@ -180,7 +214,12 @@ def applicable(cls: type[Settings], flat: Mapping[str, Any]) -> Flat:
 
 def unknown(key: str, keys: Iterable[str]) -> str:
     """`no such setting; did you mean …?`"""
-    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+    keys = list(keys)
+    members = [known for known in keys if known.startswith(f"{key}.")]
+    if members:
+        named = next((known for known in members if known == f"{key}.name"), members[0])
+        return f"is a group of settings, not one; say {named}=…"
+    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
     if not near:  # a right last word under a wrong group is the other common slip
         near = [k for k in keys if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]][:1]
     return "no such setting" + (f"; did you mean {near[0]}?" if near else "")
@@ -208,7 +247,8 @@ def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[
             default = None if field.default is PydanticUndefined else field.default
             if field.default_factory is not None:
                 default = field.default_factory()  # type: ignore[call-arg]
-            found[key] = Setting(key, _kind(field.annotation), default, field.description or "", owner)
+            kind = next((word for word in field.metadata if isinstance(word, str)), "") or _kind(field.annotation)
+            found[key] = Setting(key, kind, default, field.description or "", owner)
     return list(found.values())
 
 
@@ -230,13 +270,15 @@ def _tag(member: type[Settings]) -> str:
 def _kind(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _kind(get_args(annotation)[0])
+        inner, *metadata = get_args(annotation)
+        return next((word for word in metadata if isinstance(word, str)), "") or _kind(inner)
     if origin is Literal:
         return " | ".join(str(value) for value in get_args(annotation))
     if origin in (Union, types.UnionType):
         return " | ".join(_kind(part) for part in get_args(annotation))
     if origin in (list, tuple):
-        return f"list of {_kind(get_args(annotation)[0])}"
+        inner = _kind(get_args(annotation)[0])
+        return f"list of {inner}" if " | " in inner else f"list of {inner}s"
     words = {
         int: "whole number",
         float: "number",
@@ -246,6 +288,10 @@ def _kind(annotation: Any) -> str:
         type(None): "null",
     }
     return words.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+_WRONG_KIND = ("_type", "_parsing", "_from_float", "literal_error", "finite_number")
+"""Endings of pydantic's names for faults that the setting's own kind explains best."""
 
 
 def _explain(fault: Any, tree: Any, known: list[Setting]) -> tuple[str, str]:
@@ -259,7 +305,13 @@ def _explain(fault: Any, tree: Any, known: list[Setting]) -> tuple[str, str]:
             parts.append(part)
         node = node.get(part) if isinstance(node, dict) else None
     key, value, kind = ".".join(parts), fault["input"], fault["type"]
-    setting = next((s for s in known if s.key == key), None)
+    for end in range(len(parts), 0, -1):  # a member of a plain union (`micro_batch: auto | int`) ends the location
+        setting = next((s for s in known if s.key == ".".join(parts[:end])), None)
+        if setting:
+            key, value = setting.key, flatten(tree).get(setting.key, value)
+            break
+    else:
+        setting = None
     if kind == "extra_forbidden":
         return (
             key,
@@ -273,7 +325,8 @@ def _explain(fault: Any, tree: Any, known: list[Setting]) -> tuple[str, str]:
         return f"{key}.name", f"expected one of {tags}; got {tag!r}{mend}"
     if kind == "missing":
         return key, "is needed"
-    return key, f"{_expected(fault, setting)}; got {value!r}"
+    expected = _expected(fault, setting)
+    return key, expected if isinstance(value, dict) else f"{expected}; got {value!r}{_nearest(value, setting)}"
 
 
 def _expected(fault: Any, setting: Setting | None) -> str:
@@ -286,9 +339,20 @@ def _expected(fault: Any, setting: Setting | None) -> str:
     if fault["type"] in bounds:
         limit = next(iter(fault["ctx"].values()))
         return f"expected a value {bounds[fault['type']]} {limit}"
-    if fault["type"] in ("value_error", "literal_error", "list_type"):
-        return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"expected a {setting.kind}" if setting and setting.kind else str(fault["msg"])
+    if setting and fault["type"].endswith(_WRONG_KIND):
+        return f"expected {_a(setting.kind)}"
+    return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+
+
+def _a(kind: str) -> str:
+    return kind if kind == "text" or " | " in kind else f"a {kind}"
+
+
+def _nearest(value: Any, setting: Setting | None) -> str:
+    """`; did you mean mse?` where a setting takes words and got a similar one."""
+    words = setting.kind.split(" | ") if setting and " | " in setting.kind else []
+    near = difflib.get_close_matches(str(value), words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 # ------------------------------------------------------------------------------- quantities with units
@@ -318,14 +382,18 @@ def _largest_unit(units: Mapping[str, float]) -> Any:
         for unit, size in sorted(units.items(), key=lambda item: -item[1]):
             if value >= size and value % size == 0:
                 return f"{int(value // size)}{unit}"
-        return f"{value:g}{next(iter(units))}"
+        number = f"{value:.9f}".rstrip("0").rstrip(".")  # no exponent: the parser knows none
+        return f"{number}{next(iter(units))}"
 
     return text
 
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(_largest_unit({"s": 1, "m": 60, "h": 3600}))
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(_largest_unit({"s": 1, "m": 60, "h": 3600})),
+    "time such as 8h",
 ]
 """Seconds, written with a unit: `90s`, `20m`, `8h`."""
-Length = Annotated[float, BeforeValidator(parse_length), PlainSerializer(_largest_unit(_METRES))]
+Length = Annotated[float, BeforeValidator(parse_length), PlainSerializer(_largest_unit(_METRES)), "length such as 50m"]
 """Metres, written with a unit: `50m`, `2.5km`."""

@@ -1,0 +1,46 @@
+"""Errors to a user: the problem, the mend, all at once, and whole through a process boundary."""
+
+import pickle
+
+from geotune.errors import GeotuneError, SettingsError
+
+
+def test_a_problem_and_its_mend():
+    error = GeotuneError("photos: a folder of photos, not a dataset", "geotune data import photos data/photos")
+    assert str(error) == "photos: a folder of photos, not a dataset\n  geotune data import photos data/photos"
+    assert (error.problem, error.hint) == (error.args[0], "geotune data import photos data/photos")
+
+
+def test_a_problem_without_a_mend_is_one_line():
+    assert str(GeotuneError("no such space")) == "no such space"
+
+
+def test_problems_stand_in_columns():
+    problems = [("model.haed.name", "no such setting; did you mean model.head.name?"), ("trials", "got 'abc'")]
+    assert str(SettingsError(problems)) == (
+        "2 problems\n  model.haed.name  no such setting; did you mean model.head.name?\n  trials           got 'abc'"
+    )
+
+
+def test_one_problem_is_no_plural_and_names_its_source():
+    error = SettingsError([("trials", "got 'abc'")], "demo.yaml")
+    assert str(error) == "1 problem in demo.yaml\n  trials  got 'abc'"
+    assert isinstance(error, GeotuneError)
+
+
+def test_no_problems_still_make_a_sentence():
+    assert str(SettingsError([])) == "0 problems"
+
+
+def test_errors_survive_the_way_back_from_a_worker():
+    """Ray and process pools pickle what a worker raises."""
+    error = pickle.loads(pickle.dumps(GeotuneError("a", "b")))
+    assert (type(error), error.problem, error.hint, str(error)) == (GeotuneError, "a", "b", "a\n  b")
+    settings = SettingsError([("k", "bad")], "x.yaml")
+    again = pickle.loads(pickle.dumps(settings))
+    assert (type(again), again.problems, again.source, str(again)) == (
+        SettingsError,
+        [("k", "bad")],
+        "x.yaml",
+        str(settings),
+    )
