@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from geotune.config import dump_yaml, nest
+
+# No test asserts on time, and a run is the same on every machine.
+settings.register_profile("geotune", deadline=None, derandomize=True)
+settings.load_profile("geotune")
 
 START = 1_700_000_000.0
 """Unix seconds at which a hand-made search began."""
@@ -64,15 +69,15 @@ class HandMadeRun:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[[str], HandMadeRun]:
-    """`make_run("demo-1")` -> a hand-made run in `tmp_path/runs`."""
+def hand_made(tmp_path: Path) -> Callable[[str], HandMadeRun]:
+    """`hand_made("demo-1")` -> a hand-made run in `tmp_path/runs`."""
     return lambda name: HandMadeRun(tmp_path / "runs" / name)
 
 
 @pytest.fixture
-def run(make_run: Callable[[str], HandMadeRun]) -> HandMadeRun:
+def finished(hand_made: Callable[[str], HandMadeRun]) -> HandMadeRun:
     """A finished search: the best trial, a stopped one, a diverged one, one that crashed before its first epoch."""
-    made = make_run("demo-1")
+    made = hand_made("demo-1")
     made.trial(0, optim__lr=0.001, model__head__cells=64)
     made.trial(1, optim__lr=0.1, model__head__cells=32)
     made.trial(2, optim__lr=3.0, model__head__cells=32)

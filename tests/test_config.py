@@ -127,7 +127,6 @@ def test_a_word_is_yaml_1_2(text, value):
     assert type(parsed) is type(value)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(max_size=20), st.text("!!intfloa&*[]{}:,?|>-#'\"%@0x1e_ \t\n", max_size=20)))
 def test_no_word_crashes_the_reader(text):
     parse_value(text)
@@ -158,7 +157,7 @@ printable = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), printable)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.dictionaries(st.from_regex(r"[a-z_]{1,6}", fullmatch=True), st.one_of(scalars, st.lists(scalars, max_size=3)))
 )
@@ -346,7 +345,6 @@ def test_lengths():
         parse_length("50ft")
 
 
-@settings(deadline=None)
 @given(st.one_of(st.integers(0, 10**7).map(float), st.floats(1e-6, 1e9)))
 def test_quantities_come_back_from_their_text(value):
     class Quantities(Settings):

@@ -94,7 +94,7 @@ def geometric_median(lat_deg: ArrayLike, lon_deg: ArrayLike) -> tuple[float, flo
 class LocalFrame:
     """East and north metres about a centre in degrees: the azimuthal equidistant projection of the sphere.
 
-    Distance and direction from the centre are exact everywhere; within 50 km of it all lengths are right to 0.002 %.
+    Distance and direction from the centre are exact; within 50 km of it all other lengths are right to 0.002 %.
     """
 
     lat_deg: float
@@ -105,10 +105,8 @@ class LocalFrame:
         local = unit_vectors(lat_deg, lon_deg) @ self._axes().T
         east, north, up = np.moveaxis(local, -1, 0)
         sine = np.hypot(east, north)
-        north = np.where((sine == 0) & (up < 0), 1.0, north)  # the exact antipode: any direction is right, take north
         angle = np.arctan2(sine, up)
-        length = np.hypot(east, north)
-        scale = EARTH_RADIUS_KM * 1000.0 * np.divide(angle, length, out=np.ones_like(angle), where=length > 0)
+        scale = EARTH_RADIUS_KM * 1000.0 * np.divide(angle, sine, out=np.ones_like(angle), where=sine > 0)
         return np.stack([east * scale, north * scale], axis=-1)
 
     def to_lat_lon(self, xy_metres: ArrayLike) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 
 from geotune.errors import GeotuneError
 from geotune.geo import countries
@@ -49,9 +50,15 @@ def test_a_point_off_the_coast_takes_the_nearest_country_within_half_a_degree():
 
 def test_the_antimeridian_is_no_border():
     assert list(country_codes([66.0, 66.0, 69.0], [179.9, -179.9, 180.0])) == ["RU"] * 3
-    # At sea, 0.3° east of the antimeridian; the nearest coast (Rabi, Fiji) lies to its west, in the file at +179.99.
-    at_sea = country_codes([-16.5, -16.5], [-179.75, 180.25])
-    assert list(at_sea) == ["FJ", "FJ"]
+    # At sea, with the nearest coast (Semisopochnoi, Alaska, and Nukulaelae, Tuvalu) on the other side.
+    assert list(country_codes([52.14, -9.38], [-179.955, -179.76])) == ["US", "TV"]
+    assert list(country_codes([52.14, -9.38], [180.045, 180.24])) == ["US", "TV"]
+
+
+def test_the_stretches_of_coast_leave_no_gap():
+    borders = countries._borders()
+    rings = shapely.length(shapely.get_rings(borders.polygons)).sum()
+    assert shapely.length(borders.coasts.geometries).sum() == pytest.approx(rings)
 
 
 def test_poles_nan_and_impossible_latitudes():
