@@ -3,6 +3,7 @@
 Nothing heavy is imported here: a command's module is loaded when that command runs or asks for its own help.
 """
 
+import difflib
 import importlib
 import os
 import sys
@@ -46,6 +47,14 @@ class Lazy(click.Group):
         command: click.Command = importlib.import_module(f"geotune.commands.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if near and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -73,7 +82,11 @@ def main(args: Sequence[str] | None = None) -> None:
     except GeotuneError as error:
         _fail(str(error))
     except click.ClickException as error:
-        _fail(error.format_message(), getattr(error, "ctx", None))
+        message = error.format_message()
+        if message.startswith("Usage:"):  # a group without a command: its help is the answer
+            click.echo(message, err=True)
+            sys.exit(2)
+        _fail(message, getattr(error, "ctx", None))
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except BrokenPipeError:
