@@ -148,7 +148,7 @@ def parallel(history: History) -> Any:
     if not history.minimize:
         line["reversescale"] = True
     figure = go.Figure(go.Parcoords(dimensions=axes, line=line, labelangle=-18, labelside="top"))
-    figure.update_layout(height=430, margin={"l": 70, "r": 70, "t": 90, "b": 30}, font=style.FONT)
+    figure.update_layout(style.LAYOUT | {"height": 430, "margin": {"l": 70, "r": 70, "t": 90, "b": 30}})
     return figure
 
 

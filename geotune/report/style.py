@@ -7,6 +7,7 @@ BLUE, ORANGE, GREEN, RED = "#1f6feb", "#e8590c", "#2f9e44", "#c92a2a"
 GREY, PALE = "#9aa4b2", "#c5d3e8"
 FONT = {"family": "system-ui, sans-serif", "size": 13, "color": "#24292f"}
 LAYOUT: dict[str, Any] = {
+    "template": "none",
     "plot_bgcolor": "white",
     "paper_bgcolor": "white",
     "font": FONT,

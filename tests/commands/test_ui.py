@@ -52,8 +52,8 @@ def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
-def test_the_pages_open_a_search_can_send_to_them_and_the_server_ends(run: Any) -> None:
-    Sender(run.path).sync()
+def test_the_pages_open_a_search_can_send_to_them_and_the_server_ends(finished: Any) -> None:
+    Sender(finished.path).sync()
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     words = [
@@ -61,7 +61,7 @@ def test_the_pages_open_a_search_can_send_to_them_and_the_server_ends(run: Any) 
         "-c",
         "from geotune.cli import main; main()",
         "ui",
-        f"runs={run.path.parent}",
+        f"runs={finished.path.parent}",
         "--port",
         str(port),
     ]
@@ -76,14 +76,14 @@ def test_the_pages_open_a_search_can_send_to_them_and_the_server_ends(run: Any) 
         assert address in said
         with urllib.request.urlopen(address) as page:
             assert b"MLflow" in page.read()
-        second = run.path.parent / "demo-2"
-        run.path.rename(second)
+        second = finished.path.parent / "demo-2"
+        finished.path.rename(second)
         (second / "track.json").unlink()
         Sender(second, address).sync()  # as with tracking=http://…
         Sender(second, address).sync()
         from mlflow.tracking import MlflowClient
 
-        client = MlflowClient(store_uri(run.path.parent))
+        client = MlflowClient(store_uri(finished.path.parent))
         experiment = client.get_experiment_by_name("geotune-demo")
         assert experiment is not None
         names = [found.info.run_name for found in client.search_runs([experiment.experiment_id])]

@@ -46,7 +46,7 @@ def history(client: MlflowClient, run: Run, key: str) -> list[tuple[int, int, fl
 
 
 def assert_complete(client: MlflowClient) -> None:
-    """The fixture `run` as it must stand in MLflow."""
+    """The fixture `finished` as it must stand in MLflow."""
     runs = runs_in(client)
     assert set(runs) == {"demo-1", "trial 0", "trial 1", "trial 2", "trial 3", "full training"}
     parent = runs["demo-1"]
@@ -85,32 +85,34 @@ def assert_complete(client: MlflowClient) -> None:
     assert parent.data.tags["geotune.best"] == "trial 0: valid/median_km 700"
 
 
-def test_a_finished_search_stands_there_once_after_repeated_syncs(run: Any, store: MlflowClient) -> None:
-    Sender(run.path).sync()
+def test_a_finished_search_stands_there_once_after_repeated_syncs(finished: Any, store: MlflowClient) -> None:
+    Sender(finished.path).sync()
     assert_complete(store)
-    sender = Sender(run.path)
+    sender = Sender(finished.path)
     sender.sync()
     sender.sync()
     assert_complete(store)
 
 
-def test_a_lost_or_older_cursor_changes_nothing(run: Any, store: MlflowClient) -> None:
-    cursor = run.path / "track.json"
-    Sender(run.path).sync()
+def test_a_lost_or_older_cursor_changes_nothing(finished: Any, store: MlflowClient) -> None:
+    cursor = finished.path / "track.json"
+    Sender(finished.path).sync()
     key = json.loads(cursor.read_text())["key"]
-    cursor.write_text(json.dumps({"key": key, "tracking": store_uri(run.path.parent), "runs": {}}))  # killed at once
-    Sender(run.path).sync()
+    cursor.write_text(
+        json.dumps({"key": key, "tracking": store_uri(finished.path.parent), "runs": {}})
+    )  # killed at once
+    Sender(finished.path).sync()
     assert_complete(store)
     content = json.loads(cursor.read_text())
     content["runs"]["0"] = {"id": content["runs"]["0"]["id"], "epoch": 1}  # killed after two more epochs were sent
     del content["runs"]["2"]  # killed between the run and the cursor
     del content["runs"][""]["test"]
     cursor.write_text(json.dumps(content))
-    Sender(run.path).sync()
+    Sender(finished.path).sync()
     assert_complete(store)
 
 
-def test_a_process_killed_in_mid_sync_leaves_no_double(run: Any, store: MlflowClient) -> None:
+def test_a_process_killed_in_mid_sync_leaves_no_double(finished: Any, store: MlflowClient) -> None:
     """The child dies at once after its second batch of metrics, before any cursor for it is written."""
     code = f"""
 import os
@@ -123,16 +125,16 @@ def send(self, run, **what):
     if len(calls) == 3:
         os._exit(9)
 mlflow.MlflowStore.send = send
-sender.Sender(Path({str(run.path)!r})).sync()
+sender.Sender(Path({str(finished.path)!r})).sync()
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert 1 < len(runs_in(store)) < 6
-    Sender(run.path).sync()
+    Sender(finished.path).sync()
     assert_complete(store)
 
 
-def test_a_growing_search_is_followed(make_run: Any, store: MlflowClient) -> None:
-    made = make_run("demo-1")
+def test_a_growing_search_is_followed(hand_made: Any, store: MlflowClient) -> None:
+    made = hand_made("demo-1")
     sender = Sender(made.path)
     sender.sync()
     assert runs_in(store)["demo-1"].info.status == "RUNNING"
@@ -160,8 +162,8 @@ def test_a_growing_search_is_followed(make_run: Any, store: MlflowClient) -> Non
     assert runs_in(store)["trial 1"].info.status == "RUNNING"
 
 
-def test_torn_lines_are_left_for_later(make_run: Any, store: MlflowClient) -> None:
-    made = make_run("demo-1")
+def test_torn_lines_are_left_for_later(hand_made: Any, store: MlflowClient) -> None:
+    made = hand_made("demo-1")
     made.trial(0)
     made.epoch(0, 1, 900.0)
     with (made.path / "trials" / "0000" / "metrics.jsonl").open("a") as file:
@@ -170,26 +172,26 @@ def test_torn_lines_are_left_for_later(make_run: Any, store: MlflowClient) -> No
     assert [step for step, _, _ in history(store, runs_in(store)["trial 0"], "valid/median_km")] == [1]
 
 
-def test_start_and_close_send_everything_with_the_files(run: Any, store: MlflowClient) -> None:
-    (run.path / "report.html").write_text("<p>hello</p>")
-    sender = Sender(run.path, every=0.05)
+def test_start_and_close_send_everything_with_the_files(finished: Any, store: MlflowClient) -> None:
+    (finished.path / "report.html").write_text("<p>hello</p>")
+    sender = Sender(finished.path, every=0.05)
     sender.start()
     sender.close(seconds=60)
     assert_complete(store)
     names = {file.path for file in store.list_artifacts(runs_in(store)["demo-1"].info.run_id)}
     assert names == {"search.yaml", "best.yaml", "report.html"}
-    assert list((run.path.parent / "mlartifacts").rglob("report.html"))
+    assert list((finished.path.parent / "mlartifacts").rglob("report.html"))
 
 
-def test_a_deleted_store_is_filled_anew(run: Any, store: MlflowClient, one_migration: Path) -> None:
-    Sender(run.path).sync()
-    (run.path.parent / "mlflow.db").write_bytes(one_migration.read_bytes())
-    Sender(run.path).sync()
-    assert_complete(MlflowClient(store_uri(run.path.parent)))
+def test_a_deleted_store_is_filled_anew(finished: Any, store: MlflowClient, one_migration: Path) -> None:
+    Sender(finished.path).sync()
+    (finished.path.parent / "mlflow.db").write_bytes(one_migration.read_bytes())
+    Sender(finished.path).sync()
+    assert_complete(MlflowClient(store_uri(finished.path.parent)))
 
 
-def test_one_run_deleted_by_hand_keeps_back_no_other(make_run: Any, store: MlflowClient) -> None:
-    made = make_run("demo-1")
+def test_one_run_deleted_by_hand_keeps_back_no_other(hand_made: Any, store: MlflowClient) -> None:
+    made = hand_made("demo-1")
     made.trial(0, optim__lr=0.1)
     made.trial(1, optim__lr=0.2)
     sender = Sender(made.path)
@@ -202,39 +204,39 @@ def test_one_run_deleted_by_hand_keeps_back_no_other(make_run: Any, store: Mlflo
     assert runs_in(store)["trial 1"].data.metrics["valid/median_km"] == 800.0
 
 
-def test_an_outage_gives_one_warning_and_costs_nothing(run: Any, store: MlflowClient) -> None:
+def test_an_outage_gives_one_warning_and_costs_nothing(finished: Any, store: MlflowClient) -> None:
     said: list[str] = []
-    sender = Sender(run.path, "http://127.0.0.1:9", every=0.01, warn=said.append)  # nothing listens there
+    sender = Sender(finished.path, "http://127.0.0.1:9", every=0.01, warn=said.append)  # nothing listens there
     sender.start()
     time.sleep(0.3)
     sender.close(seconds=30)
     assert len(said) == 1
     assert "http://127.0.0.1:9" in said[0]
     assert "The search goes on" in said[0]
-    Sender(run.path).sync()  # elsewhere, later: nothing is missing
+    Sender(finished.path).sync()  # elsewhere, later: nothing is missing
     assert_complete(store)
 
 
-def test_catch_up_sends_what_a_kill_left_out(run: Any, store: MlflowClient) -> None:
-    key = {"key": "abc", "tracking": store_uri(run.path.parent), "runs": {}}
-    (run.path / "track.json").write_text(json.dumps(key))
-    assert catch_up(run.path.parent) == []
+def test_catch_up_sends_what_a_kill_left_out(finished: Any, store: MlflowClient) -> None:
+    key = {"key": "abc", "tracking": store_uri(finished.path.parent), "runs": {}}
+    (finished.path / "track.json").write_text(json.dumps(key))
+    assert catch_up(finished.path.parent) == []
     assert_complete(store)
 
 
-def test_no_tracking_writes_nothing(run: Any, store: MlflowClient) -> None:
-    sender = open_sender(run.path, "none")
+def test_no_tracking_writes_nothing(finished: Any, store: MlflowClient) -> None:
+    sender = open_sender(finished.path, "none")
     assert type(sender) is NullSender
     sender.start()
     sender.sync()
     sender.close()
     assert runs_in(store) == {}
-    assert not (run.path / "track.json").exists()
+    assert not (finished.path / "track.json").exists()
 
 
-def test_a_wrong_address_is_said_before_anything_starts(run: Any) -> None:
+def test_a_wrong_address_is_said_before_anything_starts(finished: Any) -> None:
     for wrong in ("mlruns", "htp://127.0.0.1:5000", "file:///tmp/mlruns"):
         with pytest.raises(GeotuneError, match=f"tracking={wrong}: expected the address of an MLflow server") as caught:
-            open_sender(run.path, wrong)
+            open_sender(finished.path, wrong)
         assert "tracking=none" in caught.value.hint
-    assert isinstance(open_sender(run.path, "http://127.0.0.1:5000"), Sender)
+    assert isinstance(open_sender(finished.path, "http://127.0.0.1:5000"), Sender)
