@@ -111,7 +111,7 @@ class _Run:
         As the first step will see them, in training mode: an untrained BatchNorm's own statistics are far off.
         """
         _seed(self.config.seed, 0)
-        self.model.train()
+        self.source.module.train()
         with torch.no_grad(), self.precision.autocast():
             self.model.fit_standardisation(self.source.sample())
 
@@ -123,7 +123,7 @@ class _Run:
 
     def train(self) -> dict[str, float]:
         """One epoch of steps -> train/loss and its parts (means over photos), optim/lr of the last step."""
-        self.model.train()
+        self.source.module.train()
         self.progress.epoch = self.epoch
         sums: dict[str, torch.Tensor] = {}
         steps, total = self.source.steps, self.source.steps * self.config.train.epochs
@@ -134,7 +134,7 @@ class _Run:
             self.precision.step(self.optimizer, self.config.train.clip)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss * len(index)
-            if self.progress.due("training"):
+            if self.progress.due():
                 _check(float(sums["loss"]), "the training loss")
                 self.progress.report("training", step + 1, steps)
         means = {f"train/{name}": float(total_loss) / self.source.photos for name, total_loss in sums.items()}
@@ -158,7 +158,7 @@ class _Run:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The validation photos -> valid/loss and the metrics of their errors."""
-        self.model.eval()
+        self.source.module.eval()
         photos = len(self.valid_split)
         lat, lon, loss = np.empty(photos), np.empty(photos), 0.0
         for inputs, index in self.source.valid():

@@ -16,6 +16,9 @@ START = 1 / 25
 END = START / 1e4
 """Last learning rate of a one-cycle schedule, as a share of the highest (torch's `final_div_factor`)."""
 
+FUSED = ("adam", "adamw")
+"""Optimisers of torch that update all weights in one kernel, on CPUs too: a step of a head is mostly overhead."""
+
 
 def check_optimiser(settings: OptimSettings) -> None:
     """Raises SettingsError with the nearest names when timm has no such optimiser."""
@@ -46,8 +49,9 @@ def optimiser(model: nn.Module, settings: OptimSettings) -> torch.optim.Optimize
         base = settings.lr * (settings.backbone_lr_scale if in_backbone else 1.0)
         decay = settings.weight_decay if decays else 0.0
         described.append({"params": parameters, "lr": base, "weight_decay": decay, "base_lr": base})
+    fused = {"fused": True} if settings.name in FUSED else {}
     created: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
-        described, opt=settings.name, lr=settings.lr, weight_decay=settings.weight_decay
+        described, opt=settings.name, lr=settings.lr, weight_decay=settings.weight_decay, **fused
     )
     return created
 

@@ -18,17 +18,16 @@ class Progress:
         self.path = path
         self.epochs = epochs
         self.epoch = 0
-        self._stage = ""
         self._next = 0.0
 
-    def due(self, stage: str) -> bool:
-        """Whether `report` would write: half a second has passed, or another stage has begun."""
-        return stage != self._stage or time.monotonic() >= self._next
+    def due(self) -> bool:
+        """Whether `report` would write."""
+        return time.monotonic() >= self._next
 
     def report(self, stage: str, step: int, steps: int) -> None:
-        if self.path is None or not self.due(stage):
+        if self.path is None or not self.due():
             return
-        self._stage, self._next = stage, time.monotonic() + EVERY_SECONDS
+        self._next = time.monotonic() + EVERY_SECONDS
         content = {"epoch": self.epoch, "epochs": self.epochs, "step": step, "steps": steps, "stage": stage}
         fresh = self.path.with_name(f".{self.path.name}.tmp")
         fresh.write_text(json.dumps(content | {"time": time.time()}), encoding="utf-8")

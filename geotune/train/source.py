@@ -34,6 +34,8 @@ class Source(Protocol):
     """Training photos an epoch."""
     steps: int
     """Batches an epoch."""
+    module: torch.nn.Module
+    """What of the model is at work, to be put into training or eval mode."""
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The training batches of an epoch, in an order that (seed, number) alone decides; the last may be smaller."""
@@ -67,6 +69,7 @@ class PhotoSource:
 
     def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress) -> None:
         self.model = model
+        self.module: torch.nn.Module = model
         self.device = next(model.parameters()).device
         self.config = config
         size = model.size
@@ -108,6 +111,7 @@ class FeatureSource:
 
     def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, store: FeatureStore) -> None:
         self.model = model
+        self.module: torch.nn.Module = model.head
         self.device = next(model.parameters()).device
         self.config = config
         self._views = store.views(train)

@@ -27,15 +27,15 @@ def jpeg(north: float, east: float, rng: np.random.Generator, size: int = 48) ->
     return stream.getvalue()
 
 
-def write(out: Path, extent: str = "region", photos: int = 90, seed: int = 0) -> Path:
-    """A dataset of `photos` photos, two a place: four sixths train, a sixth valid, a sixth test."""
+def write(out: Path, extent: str = "region", places: int = 46, seed: int = 0) -> Path:
+    """A dataset of two photos a place: 30 places to train on, half of the others each to validate and to test."""
     rng = np.random.default_rng(seed)
     lat_span, lon_span = (SIDE_M / 111_195, SIDE_M / 68_900) if extent == "region" else (100.0, 300.0)
     lat0, lon0 = CENTRE if extent == "region" else (-50.0, -150.0)
     with DatasetWriter(out, name="colours", extent=extent, split={"by": "place", "question": "New spots?"}) as writer:
-        for place in range(photos // 2):
+        for place in range(places):
             north, east = rng.random(2)
-            split = ("train", "train", "train", "train", "valid", "test")[place % 6]
+            split = "train" if place < 30 else ("valid", "test")[place % 2]
             for photo in range(2):
                 lat, lon = lat0 + north * lat_span, lon0 + east * lon_span
                 writer.add(split, f"{place}-{photo}", jpeg(north, east, rng), lat, lon, place)
@@ -55,7 +55,7 @@ def _here(_session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def region(_session: Path) -> Path:
-    """60 training, 14 to 16 validation and test photos within 2 km."""
+    """60 training, 16 validation and 16 test photos within 2 km."""
     return write(_session / "region")
 
 

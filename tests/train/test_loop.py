@@ -1,0 +1,282 @@
+"""The main path: learning, exact resume, micro-batches, memory, stopping, and what it refuses."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from geotune.errors import GeotuneError, SettingsError
+from geotune.model.backbone import Backbone
+from geotune.model.heads.base import Head
+from geotune.train import loop
+from geotune.train.bundle import load_bundle
+from geotune.train.loop import train
+from geotune.train.outcomes import Diverged, Infeasible
+from geotune.train.progress import Progress
+
+PHOTOS = {"optim.lr": 3e-3, "input.augment": "light"}
+FEATURES = {"model.frozen_layers": 5, "optim.lr": 1e-2, "input.augment": "light", "input.views": 2}
+CELLS = {"model.head.name": "cells", "model.head.cells": 8, "model.head.hidden": 8, "model.head.dropout": 0.2}
+
+
+def without_times(metrics: dict) -> dict:
+    return {name: v for name, v in metrics.items() if name not in ("train/seconds", "train/photos_per_second")}
+
+
+def weights(run_epoch, folder: Path) -> dict[str, torch.Tensor]:
+    run_epoch.export(folder)
+    return load_bundle(folder, "cpu").model.state_dict()
+
+
+@pytest.mark.parametrize(
+    "path", [PHOTOS, FEATURES, {**PHOTOS, "model.frozen_layers": 3}], ids=["photos", "head", "part"]
+)
+def test_it_learns_where_colours_are(config, tmp_path, path):
+    epochs = list(train(config(**{**path, "train.epochs": 12}), tmp_path))
+    first, last = epochs[0].metrics, epochs[-1].metrics
+    assert [epoch.number for epoch in epochs] == list(range(1, 13))
+    assert last["train/loss"] < 0.6 * first["train/loss"]
+    best = min(epoch.metrics["valid/median_m"] for epoch in epochs)
+    assert best < 0.75 * last["valid/baseline_m"]
+    assert 0 <= last["valid/within_250m"] <= 1
+    assert last["optim/lr"] < first["optim/lr"]
+
+
+def test_a_world_is_measured_in_km(config, world, tmp_path):
+    (epoch,) = train(config(data=str(world), **{"train.epochs": 1}), tmp_path)
+    assert epoch.metrics["valid/median_km"] > 100
+    assert "valid/median_m" not in epoch.metrics
+
+
+@pytest.mark.parametrize("path", [PHOTOS, FEATURES, {**FEATURES, **CELLS}], ids=["photos", "head", "cells"])
+def test_going_on_from_a_checkpoint_is_exact(config, tmp_path, path):
+    settings = config(**path, **{"train.epochs": 4, "train.batch_size": 13})
+    straight = list(train(settings, tmp_path / "a"))
+    whole = weights(straight[-1], tmp_path / "a" / "model")
+    run = train(settings, tmp_path / "b")
+    for epoch in itertools.islice(run, 2):
+        epoch.save(tmp_path / "b" / "checkpoint")
+    run.close()
+    torch.manual_seed(123)  # nothing outside may matter
+    resumed = list(train(settings, tmp_path / "b", resume=tmp_path / "b" / "checkpoint"))
+    assert [epoch.number for epoch in resumed] == [3, 4]
+    for one, other in zip(straight[2:], resumed, strict=True):
+        assert without_times(one.metrics) == without_times(other.metrics)
+        assert one.best == other.best
+    mended = weights(resumed[-1], tmp_path / "b" / "model")
+    assert all(torch.equal(whole[name], mended[name]) for name in whole)
+
+
+def test_a_run_that_had_ended_gives_its_last_epoch_again(config, tmp_path):
+    settings = config(**FEATURES)
+    *_, last = train(settings, tmp_path)
+    last.save(tmp_path / "c")
+    (again,) = train(settings, tmp_path, resume=tmp_path / "c")
+    assert again.number == 3
+    assert again.metrics == last.metrics
+    one, other = weights(last, tmp_path / "m1"), weights(again, tmp_path / "m2")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(config, tmp_path):
+    (epoch,) = train(config(**FEATURES, **{"train.epochs": 1}), tmp_path)
+    epoch.save(tmp_path / "c")
+    with pytest.raises(GeotuneError, match="other settings"):
+        next(train(config(**{**FEATURES, **CELLS}), tmp_path, resume=tmp_path / "c"))
+
+
+def test_micro_batches_give_the_gradients_of_the_whole_batch(config, tmp_path):
+    """Also for a ragged batch; without BatchNorm, whose averages are over what is in memory."""
+    changes = {"model.backbone": "test_vit", "input.sizes": 160, "train.batch_size": 22, "train.epochs": 1}
+    found = []
+    for micro in (22, 5):
+        run = loop._Run(config(**changes, **{"train.micro_batch": micro}), tmp_path)
+        run.fit()
+        inputs, index = list(run.source.epoch(1))[-1]
+        assert len(index) == 60 % 22 == 16
+        losses = run.gradients(inputs, index)
+        found.append((losses, {name: w.grad for name, w in run.model.named_parameters() if w.grad is not None}))
+    (whole_losses, whole), (part_losses, part) = found
+    assert float(whole_losses["loss"]) == pytest.approx(float(part_losses["loss"]), rel=1e-5)
+    assert whole.keys() == part.keys()
+    for name, gradient in whole.items():
+        assert torch.allclose(gradient, part[name], rtol=1e-3, atol=1e-5 * float(gradient.abs().max()) + 1e-9), name
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """`memory(photos)`: a backbone that holds so many photos at once, and records what it was given."""
+
+    def limit(photos: int) -> list[int]:
+        seen: list[int] = []
+        forward = Backbone.forward
+
+        def limited(self, images):
+            if torch.is_grad_enabled():
+                seen.append(len(images))
+                if len(images) > photos:
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return forward(self, images)
+
+        monkeypatch.setattr(Backbone, "forward", limited)
+        return seen
+
+    return limit
+
+
+def test_too_little_memory_halves_the_micro_batch_and_repeats_the_step(config, tmp_path, memory):
+    seen = memory(5)
+    settings = config(**{"model.backbone": "test_vit", "input.sizes": 160, "train.epochs": 1})
+    (epoch,) = train(settings, tmp_path)
+    assert seen[:4] == [16, 8, 4, 4]
+    assert max(seen[2:]) == 4
+    assert sum(seen[2:]) == 60  # every photo once, in spite of the repeats
+    memory(10_000)
+    (plain,) = train(settings, tmp_path)
+    assert epoch.metrics["train/loss"] == pytest.approx(plain.metrics["train/loss"], rel=1e-3)
+
+
+def test_not_even_one_photo_fits(config, tmp_path, memory):
+    memory(0)
+    with pytest.raises(Infeasible, match="single photo"):
+        list(train(config(), tmp_path))
+
+
+def test_divergence_is_an_outcome(config, tmp_path):
+    with pytest.raises(Diverged, match="the training loss is nan"):
+        list(train(config(**{**FEATURES, "optim.lr": 1e30, "train.clip": 0, "optim.name": "sgd"}), tmp_path))
+
+
+def test_a_prediction_that_is_no_number_is_an_outcome(config, tmp_path, monkeypatch):
+    outputs = Head.forward
+
+    def broken(self, features):
+        made = outputs(self, features)
+        return made if self.training else {name: value * float("nan") for name, value in made.items()}
+
+    monkeypatch.setattr(Head, "forward", broken)
+    with pytest.raises(Diverged, match="a prediction for a validation photo is nan"):
+        list(train(config(**FEATURES), tmp_path))
+
+
+def test_patience_stops_and_the_best_epoch_is_exported(config, tmp_path):
+    """A learning rate that only spoils: the first epoch is the best."""
+    changes = {
+        "optim.schedule": "constant",
+        "optim.warmup": 0,
+        "optim.lr": 0.5,
+        "train.patience": 2,
+        "train.epochs": 50,
+    }
+    epochs = list(train(config(**{**FEATURES, **changes}), tmp_path))
+    values = [epoch.metrics["valid/median_m"] for epoch in epochs]
+    best = values.index(min(values))
+    assert len(epochs) < 50
+    assert len(epochs) == best + 1 + 2
+    assert [epoch.best for epoch in epochs][best:] == [True, False, False]
+    epochs[-1].export(tmp_path / "model")
+    bundle = load_bundle(tmp_path / "model", "cpu")
+    assert bundle.metrics["valid/median_m"] == values[best]
+    assert bundle.metrics["epoch"] == best + 1
+
+
+def test_a_share_is_better_when_larger(config, tmp_path):
+    epochs = list(train(config(**FEATURES, **{"train.select": "valid/within_250m", "train.epochs": 6}), tmp_path))
+    best = 0.0
+    for epoch in epochs:
+        value = epoch.metrics["valid/within_250m"]
+        assert epoch.best == (value > best or epoch.number == 1)
+        best = max(best, value)
+
+
+def test_exporting_does_not_disturb_the_training(config, tmp_path):
+    settings = config(**PHOTOS)
+    plain = [without_times(epoch.metrics) for epoch in train(settings, tmp_path)]
+    exported = []
+    for epoch in train(settings, tmp_path):
+        epoch.export(tmp_path / "model")
+        exported.append(without_times(epoch.metrics))
+    assert plain == exported
+
+
+def test_a_frozen_backbone_stays_as_it_was(config, tmp_path):
+    run = loop._Run(config(**{"model.frozen_layers": 3, "optim.lr": 0.1}), tmp_path)
+    before = {name: tensor.clone() for name, tensor in run.model.backbone.state_dict().items()}
+    run.fit()
+    run.epoch = 1
+    run.train()
+    frozen = {name for name, weight in run.model.backbone.named_parameters() if not weight.requires_grad}
+    after = run.model.backbone.state_dict()
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert frozen
+    assert not changed & frozen
+    assert changed
+
+
+def test_the_same_seed_gives_the_same_and_another_another(config, tmp_path):
+    def losses(seed: int) -> list[float]:
+        return [epoch.metrics["train/loss"] for epoch in train(config(**PHOTOS, seed=seed), tmp_path)]
+
+    assert losses(1) == losses(1) != losses(2)
+
+
+def test_progress_is_written(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("geotune.train.progress.EVERY_SECONDS", 0.0)
+    stages = []
+    report = Progress.report
+
+    def seen(self, stage, step, steps):
+        report(self, stage, step, steps)
+        stages.append(json.loads((tmp_path / "progress.json").read_text()))
+
+    monkeypatch.setattr(Progress, "report", seen)
+    list(train(config(**{"train.epochs": 2, "input.sizes": 40}), tmp_path))
+    assert {"decoding photos", "training", "validating"} <= {at["stage"] for at in stages}
+    assert all(0 <= at["step"] <= at["steps"] and at["epochs"] == 2 for at in stages)
+    assert {at["epoch"] for at in stages} == {0, 1, 2}
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_at_most_one_photo_too_many_is_left_out_of_an_epoch(config, tmp_path):
+    """BatchNorm cannot train on a last batch of one photo."""
+    run = loop._Run(config(**{"train.batch_size": 59}), tmp_path)
+    assert [len(index) for _, index in run.source.epoch(1)] == [59]
+    run = loop._Run(config(**{"train.batch_size": 16}), tmp_path)
+    seen = sorted(i for _, index in run.source.epoch(1) for i in index.tolist())
+    assert seen == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"train.select": "train/loss"}, "train.select.*expected a metric of the validation photos"),
+        ({"train.select": "valid/medium"}, "did you mean valid/median"),
+        ({"optim.name": "adamm"}, "optim.name.*did you mean"),
+        ({"data": "/nowhere"}, "/nowhere: no such folder"),
+        ({"model.backbone": "resnet81"}, "model.backbone=resnet81: timm has no such model"),
+    ],
+)
+def test_mistakes(config, tmp_path, changes, problem):
+    with pytest.raises((GeotuneError, SettingsError), match=problem):
+        next(train(config(**changes), tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there(config, tmp_path):
+    with pytest.raises(GeotuneError, match=r"device=cuda: torch finds no such device here \(it has"):
+        next(train(config(device="cuda"), tmp_path))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("precision", ["auto", "bfloat16", "float16", "float32"])
+def test_on_a_gpu(config, tmp_path, precision):
+    for path in (PHOTOS, FEATURES):
+        epochs = list(train(config(**path, device="cuda", **{"train.precision": precision}), tmp_path))
+        assert epochs[-1].metrics["train/loss"] < epochs[0].metrics["train/loss"]
+
+
+def test_bfloat16_trains_too(config, tmp_path):
+    epochs = list(train(config(**PHOTOS, **{"train.precision": "bfloat16", "train.epochs": 4}), tmp_path))
+    assert epochs[-1].metrics["train/loss"] < epochs[0].metrics["train/loss"]
