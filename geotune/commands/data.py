@@ -126,7 +126,7 @@ def _show(dataset: "Dataset") -> None:
     total = sum(dataset.counts.values())
     click.echo(f"{dataset.folder}: {total:,} photos, {dataset.extent}, fingerprint {dataset.fingerprint[:12]}")
     for name, count in dataset.counts.items():
-        click.echo(f"  {name:<6} {count:>9,} photos  {dataset.places[name]:>7,} places  {count / total:>4.0%}")
+        click.echo(f"  {name:<6} {count:>9,} photos of {dataset.places[name]:>7,} places  {count / total:>4.0%}")
     click.echo(f"  held out: how well does it do {dataset.split_question}?")
 
 

@@ -68,7 +68,7 @@ class Split:
         try:
             packed = self._maps[shard][offset : offset + length]
             record = parse_record(msgpack.unpackb(packed, raw=True, strict_map_key=False), offset, length)
-        except (msgpack.UnpackException, ValueError) as error:
+        except (msgpack.UnpackException, ValueError, TypeError) as error:
             record = BadRecord(str(error), offset)
         if isinstance(record, BadRecord) or record.id != self.ids[i]:
             reason = record.reason if isinstance(record, BadRecord) else "another photo stands there"

@@ -1,15 +1,13 @@
 """A source of photos becomes a dataset: upright, no larger than needed, and without a trace of their EXIF."""
 
 import io
-import os
 import shlex
 import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +20,13 @@ from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.photos import NO_POSITION, PhotosSource
 from geotune.data.sources.table import TableSource
 from geotune.data.split import SplitSettings, divide
+from geotune.data.threads import in_threads
 from geotune.data.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 
 Floats = npt.NDArray[np.float64]
 Source = Annotated[PhotosSource | TableSource, Field(discriminator="name")]
 OnProgress = Callable[[str, int, int | None], None]
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 SMALLEST_PX = 32
 JPEG_QUALITY = 90
@@ -141,23 +138,6 @@ def prepare(photo: Photo, max_side: int) -> bytes | LeftOut:
     stored = io.BytesIO()
     picture.save(stored, "JPEG", quality=JPEG_QUALITY)
     return stored.getvalue()
-
-
-def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
-    """`work` of each item in order, a few dozen ahead; stops at once when the caller does. Decoding frees the lock."""
-    threads = min(16, os.cpu_count() or 1)
-    waiting: deque[Future[Out]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 4 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _nothing(source: PhotosSource | TableSource, left_out: Counter[str], examples: dict[str, str]) -> GeotuneError:

@@ -106,7 +106,7 @@ def _decode(stream: BinaryIO, size: int) -> Iterator[Record | BadRecord]:
         except msgpack.OutOfData:
             yield BadRecord(f"cut off: {size - offset} bytes at the end are no whole record", offset)
             return
-        except (msgpack.UnpackException, ValueError, RecursionError) as error:  # ValueError: limits, odd types
+        except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as error:  # TypeError: a list as key
             yield BadRecord(f"damaged from here on ({error or type(error).__name__})", offset)
             return
         yield parse_record(value, offset, unpacker.tell() - offset)
@@ -127,7 +127,7 @@ def parse_record(value: Any, offset: int = 0, length: int = 0) -> Record | BadRe
     try:
         latitude, longitude = _degrees(found["latitude"], 90), _degrees(found["longitude"], 180)
         place = -1 if found["place"] is None else int(found["place"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return BadRecord(f"coordinates or place out of range ({error})", offset, identity)
     if (latitude is None) != (longitude is None):
         return BadRecord("only one of latitude and longitude", offset, identity)
@@ -216,7 +216,7 @@ class ShardWriter:
         self._sha = hashlib.sha256()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(  # noqa: PLR0917
+    def add(
         self,
         id: str,
         image: bytes,

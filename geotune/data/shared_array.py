@@ -74,7 +74,7 @@ def _lay_out(folder: Path, values: Path, shape: tuple[int, ...], dtype: np.dtype
         part.unlink(missing_ok=True)
 
 
-def _fill_all(  # noqa: PLR0917
+def _fill_all(
     folder: Path,
     values: Path,
     rows: int,

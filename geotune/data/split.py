@@ -53,7 +53,7 @@ class SplitSettings(Settings):
     def question(self) -> str:
         """The question that an error on the held-out photos answers."""
         return {
-            "place": f"at places that it has not seen (further than {self.radius:g} m from the centre of any other)",
+            "place": f"at new places (a place: what lies within {_metres(self.radius)} of its centre)",
             "block": f"in {_metres(self.block)} blocks of which it has seen no photo",
             "given": "on the photos that the source itself holds out",
         }[self.by]

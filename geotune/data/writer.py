@@ -52,7 +52,7 @@ class DatasetWriter:
         self._writers = {name: ShardWriter(self._part / name, self._per_shard) for name in SPLITS}
         return self
 
-    def add(  # noqa: PLR0917
+    def add(
         self,
         split: str,
         id: str,

@@ -3,13 +3,13 @@
 import math
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 from geotune.config import Settings
 from geotune.data.diagnose import PHOTO_SUFFIXES
 from geotune.data.sources.found import LeftOut, Photo, position_fault
+from geotune.data.threads import in_threads
 from geotune.errors import GeotuneError
 
 UNREADABLE_SUFFIXES = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
@@ -30,8 +30,7 @@ class PhotosSource(Settings):
         """Every file below the folder, in the order of names; hidden ones are passed over."""
         if not self.path.is_dir():
             raise GeotuneError(f"{self.path}: no such folder", "give a folder of photos, or a CSV file")
-        with ThreadPoolExecutor(8) as pool:  # mostly waiting for the disk
-            yield from pool.map(self._look, self._files())
+        yield from in_threads(self._look, self._files())
 
     def _files(self) -> Iterator[Path]:
         for folder, below, names in os.walk(self.path):
@@ -46,7 +45,9 @@ class PhotosSource(Settings):
             return LeftOut(name, "not a photo")
         try:
             position = exif_position(path)
-        except (OSError, SyntaxError, ValueError):
+        except OSError as error:  # a read error has a number; Pillow's "no picture" has none
+            return LeftOut(name, f"cannot be read ({error.strerror})" if error.errno else "cannot be decoded")
+        except (SyntaxError, ValueError):
             return LeftOut(name, "cannot be decoded")
         if position is None:
             return LeftOut(name, NO_POSITION)
