@@ -113,6 +113,10 @@ def test_fewer_spots_than_cells_give_fewer_cells_and_a_warning(caplog):
     assert partition.radius_km == 0.001  # the floor: labels and offsets divide by it
 
 
+def test_two_longitudes_of_a_pole_are_one_cell():
+    assert len(build([90.0, 90.0, 80.0], [0.0, 120.0, 0.0], 3, seed=0)) == 2
+
+
 def test_as_many_spots_as_cells_are_the_centres():
     lat, lon = world(50)
     partition = build(lat, lon, 50, seed=0)
