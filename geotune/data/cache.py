@@ -59,7 +59,9 @@ def square(jpeg: bytes, size: int) -> Bytes:
     try:
         with Image.open(io.BytesIO(jpeg)) as header:
             short = min(header.size)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise ValueError("no picture") from None
+    except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
     flags = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
     flag = next((flags[n] for n in (8, 4, 2) if short // n >= size), cv2.IMREAD_COLOR)
@@ -81,6 +83,6 @@ def _photo(split: "Split", i: int, size: int) -> Bytes:
         return square(split.photo(i), size)
     except ValueError as error:
         raise GeotuneError(
-            f"photo {split.ids[i]!r} of the {split.name} split cannot be decoded ({error})",
+            f"photo {str(split.ids[i])!r} of the {split.name} split cannot be decoded ({error})",
             "import the photos again: geotune data import leaves such photos out and counts them",
         ) from None
