@@ -7,11 +7,11 @@ search goes on.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from geotune.config import Flat, flatten, load_yaml
-from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, TrialFolder, read_json, read_lines
 
 
@@ -90,11 +90,23 @@ def read_history(path: Path) -> History:
 
 
 def read_trial(folder: TrialFolder) -> TrialHistory:
-    """One trial's folder (or `final/`)."""
+    """One trial's folder (or `final/`); files that have not changed since the last call are not read again."""
+    return _read(folder, tuple(_stamp(path) for path in (folder.config, folder.metrics, folder.outcome)))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
     try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@lru_cache(maxsize=20_000)  # a search is read every few seconds, and YAML is slow
+def _read(folder: TrialFolder, stamps: tuple[tuple[int, int, int], ...]) -> TrialHistory:
+    config: Flat = {}
+    if folder.config.is_file():
         config = flatten(load_yaml(folder.config))
-    except GeotuneError:
-        config = {}
     found: dict[int, Mapping[str, Any]] = {}
     for line in read_lines(folder.metrics):
         if isinstance(line.get("epoch"), int) and isinstance(line.get("metrics"), dict):

@@ -73,8 +73,8 @@ def positions(history: History) -> Any:
     if extent == "world":
         x, y = lon, lat
         _world(figure)
-        figure.update_xaxes(range=[-180, 180], title="longitude", dtick=60)
-        figure.update_yaxes(range=[-62, 84], title="latitude", dtick=30, scaleanchor="x")
+        figure.update_xaxes(range=[-180, 180], title="longitude", dtick=60, zeroline=False)
+        figure.update_yaxes(range=[-62, 84], title="latitude", dtick=30, scaleanchor="x", zeroline=False)
     else:
         frame = LocalFrame(*mean_point(lat, lon))
         places = frame.to_metres(lat, lon)

@@ -110,7 +110,7 @@ def _settings(history: History) -> str:
 def _use(history: History) -> str:
     if not history.test:
         return ""
-    run = f"runs/{history.run.name}"
+    run = f"{history.run.path.parent.name}/{history.run.name}"
     lines = (
         f"geotune predict {run}/model photo.jpg",
         f"geotune evaluate {run}/model data=DIR",

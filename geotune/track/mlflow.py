@@ -7,6 +7,7 @@ keeps one row for the same (run, key, time, step, value), so sending twice chang
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -38,9 +39,14 @@ def check_uri(uri: str) -> None:
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or ":" not in uri:
         raise GeotuneError(
-            f"tracking={uri}: expected the address of an MLflow server, an SQL store, or none",
+            f"tracking={shown(uri)}: expected the address of an MLflow server, an SQL store, or none",
             "as in tracking=http://127.0.0.1:5000, tracking=sqlite:////home/me/mlflow.db or tracking=none",
         )
+
+
+def shown(uri: str) -> str:
+    """A URI without the user and password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def store_uri(runs: Path) -> str:

@@ -5,10 +5,8 @@ instant: runs are found by our own tags before any is created, values carry the 
 (`track.json`) only spares work. One parent run a search, one child a trial, one for the full training.
 """
 
-import json
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from geotune.config import flatten
-from geotune.record.folder import read_json, write_atomic
+from geotune.record.folder import read_json
 from geotune.record.history import History, TrialHistory, read_history
-from geotune.track.mlflow import MlflowStore, check_uri, store_uri
+from geotune.track.cursor import Cursor
+from geotune.track.mlflow import MlflowStore, check_uri, shown, store_uri
 
 STATUS = {"complete": "FINISHED", "stopped": "KILLED"}  # diverged, infeasible and crashed are FAILED
 ALWAYS = ("model.backbone", "model.head.name", "train.batch_size", "train.epochs", "optim.lr")
@@ -85,7 +84,7 @@ class Sender(NullSender):
         if not self._warned:
             self._warned = True
             self._warn(
-                f"MLflow ({self._uri}) does not take the results: {reason[:300]}\n"
+                f"MLflow ({shown(self._uri)}) does not take the results: {reason[:300]}\n"
                 "  The search goes on without it; what is missing there is sent as soon as it answers."
             )
 
@@ -101,7 +100,7 @@ class Sender(NullSender):
             return
 
     def _sync(self, history: History, unfinished: str | None) -> None:
-        cursor = _Cursor(self._run / "track.json", self._uri)
+        cursor = Cursor(self._run / "track.json", shown(self._uri))
         if self._store is None:
             artifacts = self._run.parent / "mlartifacts"
             store = MlflowStore(self._uri, f"geotune-{_space(history)}", artifacts)
@@ -123,7 +122,7 @@ class Sender(NullSender):
         if problem is not None:
             raise problem
 
-    def _parent(self, cursor: "_Cursor", history: History) -> str:
+    def _parent(self, cursor: Cursor, history: History) -> str:
         entry = cursor.entry("")
         store = self._open
         if "id" not in entry:
@@ -133,13 +132,14 @@ class Sender(NullSender):
             cursor.save()
         if not entry.get("params"):
             words = flatten(history.asked.get("settings", {})) | {"goal": history.goal}
+            words.pop("tracking", None)  # it may hold a password
             note = f"`geotune` search in `{history.run.path}`"
             store.send(entry["id"], params=words, tags={"mlflow.note.content": note})
             entry["params"] = True
         return str(entry["id"])
 
     def _trial(
-        self, cursor: "_Cursor", parent: str, trial: TrialHistory, history: History, unfinished: str | None
+        self, cursor: Cursor, parent: str, trial: TrialHistory, history: History, unfinished: str | None
     ) -> None:
         entry = cursor.entry(trial.name)
         store = self._open
@@ -172,7 +172,7 @@ class Sender(NullSender):
         if status:
             entry["status"] = status
 
-    def _finish(self, cursor: "_Cursor", history: History, unfinished: str | None) -> None:
+    def _finish(self, cursor: Cursor, history: History, unfinished: str | None) -> None:
         """The parent's own values: the best trial so far, the test, the status and, at the very end, the files."""
         entry, store = cursor.entry(""), self._open
         ranked = history.ranked()
@@ -206,31 +206,6 @@ class Sender(NullSender):
     def _open(self) -> MlflowStore:
         assert self._store is not None
         return self._store
-
-
-class _Cursor:
-    """`track.json`: the search's own key, and what each of its MLflow runs has been sent. Written before it is used."""
-
-    def __init__(self, path: Path, uri: str) -> None:
-        self._path = path
-        content = read_json(path)
-        self.key = str(content.get("key") or uuid.uuid4().hex)
-        """The tag by which this search's runs are found again, in whatever store."""
-        self.runs: dict[str, dict[str, Any]] = content.get("runs", {}) if content.get("tracking") == uri else {}
-        self._content = {"key": self.key, "tracking": uri, "runs": self.runs}
-        if content.get("key") != self.key:
-            self.save()
-
-    def entry(self, name: str) -> dict[str, Any]:
-        """What the trial's run (the parent's for "") has been sent; changed in place."""
-        return self.runs.setdefault(name, {})
-
-    def forget(self) -> None:
-        """The store is a new one: everything is to be found or sent again."""
-        self.runs.clear()
-
-    def save(self) -> None:
-        write_atomic(self._path, json.dumps(self._content) + "\n")
 
 
 def open_sender(run: Path, tracking: str, *, warn: Callable[[str], None] | None = None) -> NullSender:

@@ -206,12 +206,15 @@ def test_one_run_deleted_by_hand_keeps_back_no_other(hand_made: Any, store: Mlfl
 
 def test_an_outage_gives_one_warning_and_costs_nothing(finished: Any, store: MlflowClient) -> None:
     said: list[str] = []
-    sender = Sender(finished.path, "http://127.0.0.1:9", every=0.01, warn=said.append)  # nothing listens there
+    sender = Sender(
+        finished.path, "http://me:secret@127.0.0.1:9", every=0.01, warn=said.append
+    )  # nothing listens there
     sender.start()
     time.sleep(0.3)
     sender.close(seconds=30)
     assert len(said) == 1
-    assert "http://127.0.0.1:9" in said[0]
+    assert "(http://127.0.0.1:9)" in said[0]
+    assert "secret" not in said[0] + (finished.path / "track.json").read_text()
     assert "The search goes on" in said[0]
     Sender(finished.path).sync()  # elsewhere, later: nothing is missing
     assert_complete(store)
