@@ -1,6 +1,5 @@
 """`geotune train`: one config, trained and exported; goes on where it was interrupted."""
 
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,12 +123,12 @@ def _next(stem: str) -> Path:
 
 def _train(config: "TrainConfig", out: Path) -> str:
     """Train to the end with a line an epoch; what was reached, in words."""
-    from geotune.commands.train_display import Display
+    from geotune.commands.train_display import Display, selected
     from geotune.train.loop import train
 
     checkpoint = out / "checkpoint"
     resume = checkpoint if checkpoint.is_dir() else None
-    saved, reached = time.monotonic(), ""
+    saved = time.monotonic()
     epoch: Epoch | None = None
     with Display(out / "progress.json", config.train.select) as display:
         if resume:
@@ -139,12 +138,11 @@ def _train(config: "TrainConfig", out: Path) -> str:
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 epoch.save(checkpoint)
                 saved = time.monotonic()
-            reached = display.best
-        if epoch is None or not math.isfinite(epoch.number):
-            raise RuntimeError("the training gave no epoch")
+        if epoch is None:
+            raise RuntimeError("a training gives at least one epoch")
         epoch.save(checkpoint)
         epoch.export(out / "model")
-    return reached
+    return f"{' '.join(selected(epoch.best_metrics, config.train.select))} after epoch {epoch.best_epoch}"
 
 
 def _test(config: "TrainConfig", folder: Path) -> None:

@@ -20,7 +20,6 @@ class Display:
     def __init__(self, progress: Path, select: str) -> None:
         self.progress = progress
         self.select = select
-        self.best = ""
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._status: Status | None = None
         self._over = threading.Event()
@@ -51,8 +50,6 @@ class Display:
         name, value = selected(epoch.metrics, self.select)
         line = f"epoch {epoch.number:>{len(str(epoch.epochs))}}/{epoch.epochs}"
         line += f"  loss {epoch.metrics['train/loss']:.4g}  {name} {value}  {epoch.metrics['train/seconds']:.1f} s"
-        if epoch.best:
-            self.best = f"{name} {value} after epoch {epoch.number}"
         self.say(line + ("  *" if epoch.best else ""))
 
     def _watch(self) -> None:

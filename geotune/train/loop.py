@@ -39,6 +39,9 @@ class Epoch:
     """train/…, valid/… (of geotune.geo.metrics), optim/lr."""
     best: bool
     """Whether no epoch before was as good in `train.select`."""
+    best_epoch: int
+    """The best so far, which `export` writes; and its metrics."""
+    best_metrics: dict[str, float]
     save: Callable[[Path], None] = field(repr=False)
     """Write a checkpoint folder, from which `train(…, resume=folder)` goes on exactly."""
     export: Callable[[Path], None] = field(repr=False)
@@ -185,8 +188,16 @@ class _Run:
             self.best_state = _copy(self.model.trainable_state())
 
     def describe(self) -> Epoch:
-        best = self.best_epoch == self.epoch
-        return Epoch(self.epoch, self.config.train.epochs, dict(self.metrics), best, self.save, self.export)
+        return Epoch(
+            number=self.epoch,
+            epochs=self.config.train.epochs,
+            metrics=dict(self.metrics),
+            best=self.best_epoch == self.epoch,
+            best_epoch=self.best_epoch,
+            best_metrics=dict(self.best_metrics),
+            save=self.save,
+            export=self.export,
+        )
 
     def save(self, folder: Path) -> None:
         checkpoint.save(

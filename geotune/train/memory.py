@@ -61,8 +61,8 @@ def within_memory(micro: MicroBatch, work: Callable[P, T], *args: P.args, **kwar
             reason = str(error).splitlines()[0]
         # Outside the except block: the error's frames, which hold the tensors, are gone by now.
         micro.shrink()
-        gc.collect()
         if torch.cuda.is_available():
+            gc.collect()
             torch.cuda.empty_cache()
         log.info("out of memory; going on with %d photos at once (%s)", micro.size, reason)
 

