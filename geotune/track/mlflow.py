@@ -63,7 +63,7 @@ class MlflowStore:
             os.environ.setdefault(name, value)
         from mlflow.tracking import MlflowClient
 
-        for noisy in ("alembic", "mlflow"):
+        for noisy in ("alembic", "mlflow", "urllib3.connectionpool"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         self._client = MlflowClient(tracking_uri=uri)
         found = self._client.get_experiment_by_name(experiment)

@@ -84,7 +84,7 @@ class Sender(NullSender):
         if not self._warned:
             self._warned = True
             self._warn(
-                f"MLflow ({shown(self._uri)}) does not take the results: {reason[:300]}\n"
+                f"MLflow ({shown(self._uri)}) does not take the results: {shown(reason)[:300]}\n"
                 "  The search goes on without it; what is missing there is sent as soon as it answers."
             )
 

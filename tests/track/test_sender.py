@@ -204,7 +204,9 @@ def test_one_run_deleted_by_hand_keeps_back_no_other(hand_made: Any, store: Mlfl
     assert runs_in(store)["trial 1"].data.metrics["valid/median_km"] == 800.0
 
 
-def test_an_outage_gives_one_warning_and_costs_nothing(finished: Any, store: MlflowClient) -> None:
+def test_an_outage_gives_one_warning_and_costs_nothing(
+    finished: Any, store: MlflowClient, caplog: pytest.LogCaptureFixture
+) -> None:
     said: list[str] = []
     sender = Sender(
         finished.path, "http://me:secret@127.0.0.1:9", every=0.01, warn=said.append
@@ -213,6 +215,7 @@ def test_an_outage_gives_one_warning_and_costs_nothing(finished: Any, store: Mlf
     time.sleep(0.3)
     sender.close(seconds=30)
     assert len(said) == 1
+    assert not caplog.records, "libraries said more"
     assert "(http://127.0.0.1:9)" in said[0]
     assert "secret" not in said[0] + (finished.path / "track.json").read_text()
     assert "The search goes on" in said[0]
