@@ -92,6 +92,16 @@ def test_land_covers_29_percent_of_the_earth_and_land_has_a_code():
     assert 0.03 < off_coast < 0.15
 
 
+def test_outlines_are_few_closed_rings_that_still_look_like_the_world():
+    rings = countries.outlines(0.5)
+    assert sum(map(len, rings)) < 10_000
+    assert all(ring.shape[1] == 2 and (ring[0] == ring[-1]).all() for ring in rings)
+    drawn = np.concatenate(rings)
+    assert (np.abs(drawn) <= [180, 90]).all()
+    area = sum(abs(shapely.Polygon(ring).area) for ring in rings)
+    assert area == pytest.approx(shapely.area(countries._borders().polygons).sum(), rel=0.03)
+
+
 def test_without_the_borders_the_mend_is_told(monkeypatch):
     monkeypatch.setattr(countries, "_PACKAGE", "geotune_no_such_package")
     countries._borders.cache_clear()

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geotune.geo.cells.partition import Partition, rms_radius_km
 from geotune.geo.extent import extent_of, inliers
-from geotune.geo.sphere import Floats, LocalFrame, distance_km, geometric_median, lat_lon, unit_vectors, wrap_longitude
+from geotune.geo.sphere import Floats, LocalFrame, distance_km, geometric_median, lat_lon, unit_vectors
 
 log = logging.getLogger(__name__)
 
@@ -17,14 +17,14 @@ KIND = "kmeans"
 _LARGE_CELLS = 512
 _ROUNDS, _ROUNDS_LARGE = 100, 20
 _SEED_SPOTS, _SEED_SPOTS_A_CELL = 20_000, 3  # seeds are chosen among so many spots
-_SAME_SPOT_DECIMALS = 7  # 1 cm
+_SAME_SPOT_DECIMALS = 9  # of a unit vector: 6 mm
 _LEAST_RADIUS_KM = 0.001  # one photo a cell leaves no spread, but soft labels and offsets divide by it
 
 
 def build(lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: int = 0) -> Partition:
     """Photos (N,) in degrees -> a Partition of `cells` cells, each with at least one photo.
 
-    Fewer cells than asked for, with a warning in the log, where there are fewer distinct spots (1 cm). A region is
+    Fewer cells than asked for, with a warning in the log, where there are fewer distinct spots (6 mm). A region is
     clustered in local metres and without its strays (see `extent.inliers`), the world on unit vectors, so no
     cell is torn by a pole or the antimeridian. The same input and seed give the same cells on one machine.
     Raises ValueError where N is 0, a coordinate is not finite, or `cells` is below 1.
@@ -36,8 +36,8 @@ def build(lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: int = 0) -> 
     if is_region:
         own = inliers(lat, lon)
         lat, lon = lat[own], lon[own]
-    rounded = np.round([lat, wrap_longitude(lon)], _SAME_SPOT_DECIMALS)
-    first, photos_S = np.unique(rounded, axis=1, return_index=True, return_counts=True)[1:]
+    rounded = np.round(unit_vectors(lat, lon), _SAME_SPOT_DECIMALS)  # every longitude of a pole is one spot
+    first, photos_S = np.unique(rounded, axis=0, return_index=True, return_counts=True)[1:]
     spots = np.stack([lat[first], lon[first]])
     if spots.shape[1] <= cells:
         if spots.shape[1] < cells:
