@@ -56,7 +56,7 @@ class Backbone(nn.Module):
         self.frozen_modules = [] if not frozen else [m for m in self.net.modules() if _is_frozen(m)]
         config: Any = self.net.pretrained_cfg
         pixels = (tuple(config.get("mean", (0.5,) * 3)), tuple(config.get("std", (0.5,) * 3)))
-        # Photos are bytes: scaled here, after they have crossed to the GPU. Part of the state, for timm may change them.
+        # Photos are bytes, scaled here after they have crossed to the GPU. In the state: timm may change its values.
         for buffer, values in zip(("mean", "std"), pixels, strict=True):
             self.register_buffer(buffer, torch.tensor(values).view(3, 1, 1) * 255)
         self.to(memory_format=torch.channels_last)  # twice as fast on a CPU, and what AMP wants on a GPU

@@ -16,7 +16,7 @@ from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets, as_float64, trunk
 from geotune.model.losses import soft_labels
 
-REACH = 3.0
+REACH = 4.0
 """A local mean takes the cells within so many cell radii of the likeliest one: it and its neighbours."""
 NEIGHBOURS = 64
 """At most so many cells count in a local mean: many times those within reach, also where centres lie unevenly."""

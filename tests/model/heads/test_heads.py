@@ -1,0 +1,174 @@
+"""The contract that every head of the union keeps, on a region and on the world."""
+
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from geotune.geo.sphere import distance_km
+from geotune.model.geography import Geography
+from geotune.model.heads.base import Answers, Head
+from geotune.model.settings import HeadSettings
+
+MEMBERS = get_args(get_args(HeadSettings)[0])
+WIDTH = 12
+VARIANTS = [
+    *[member() for member in MEMBERS],
+    *[member(hidden=16, dropout=0.5) for member in MEMBERS],
+    *[member(loss="smooth_l1", alpha=0) for member in MEMBERS if "loss" in member.model_fields],
+    *[member(smoothing=0) for member in MEMBERS if "smoothing" in member.model_fields],
+    *[member(decode="argmax") for member in MEMBERS if "decode" in member.model_fields],
+]
+Places = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def places(extent: str) -> Places:
+    rng = np.random.default_rng(3)
+    if extent == "region":  # a town on the antimeridian
+        return -16.8 + rng.normal(0, 0.003, 120), 179.999 + rng.normal(0, 0.003, 120)
+    return np.degrees(np.arcsin(rng.uniform(-1, 1, 120))), rng.uniform(-180, 180, 120)
+
+
+@pytest.fixture(params=["region", "world"])
+def extent(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda settings: repr(settings.model_dump(exclude_defaults=True)))
+def settings(request: pytest.FixtureRequest) -> HeadSettings:
+    return request.param  # type: ignore[no-any-return]
+
+
+def build(settings: HeadSettings, extent: str) -> tuple[Head, Places]:
+    torch.manual_seed(0)
+    lat, lon = places(extent)
+    geography = Geography.of(lat, lon)
+    assert geography.extent == extent
+    fitted = json.loads(json.dumps(settings.fit(geography, lat, lon, 0)))  # plain data, through a file
+    return settings.build(WIDTH, geography, fitted), (lat, lon)
+
+
+def randomised(head: Head) -> Head:
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.normal_(0, 3)
+    return head
+
+
+def test_answers_are_on_earth_with_the_shapes_promised(settings: HeadSettings, extent: str) -> None:
+    head, _ = build(settings, extent)
+    answers = randomised(head).eval().decode(head(100 * torch.randn(7, WIDTH)))
+    assert answers.lat.shape == answers.lon.shape == (7,)
+    assert answers.lat.dtype == answers.lon.dtype == np.float64
+    assert (np.abs(answers.lat) <= 90).all()
+    assert ((answers.lon >= -180) & (answers.lon < 180)).all()
+    if answers.confidence is not None:
+        assert answers.confidence.shape == (7,)
+        assert ((answers.confidence >= 0) & (answers.confidence <= 1 + 1e-6)).all()
+    if answers.candidates is not None:
+        shape = answers.candidates.probability.shape
+        assert shape[0] == 7
+        assert answers.candidates.lat.shape == answers.candidates.lon.shape == shape
+        assert (np.diff(answers.candidates.probability, axis=1) <= 0).all()
+
+
+def test_the_loss_is_finite_and_moves_every_weight(settings: HeadSettings, extent: str) -> None:
+    head, (lat, lon) = build(settings, extent)
+    randomised(head).eval()  # without dropout, which may hide a weight
+    parts = head.loss(head(torch.randn(120, WIDTH)), head.targets(lat, lon))
+    assert all(part.ndim == 0 and torch.isfinite(part) for part in parts.values())
+    parts["loss"].backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_perfect_answer_has_a_finite_gradient(settings: HeadSettings, extent: str) -> None:
+    """The first photo lies exactly where the untrained regression answers: at the centre."""
+    head, _ = build(settings, extent)
+    targets = head.targets([head.geography.lat_deg], [head.geography.lon_deg])
+    head.loss(head(torch.randn(1, WIDTH)), targets)["loss"].backward()
+    assert all(torch.isfinite(p.grad).all() for p in head.parameters() if p.grad is not None)
+
+
+def test_it_overfits_eight_photos(settings: HeadSettings, extent: str) -> None:
+    settings = settings.model_copy(update={"dropout": 0.0, "hidden": 64})
+    head, (lat, lon) = build(settings, extent)
+    features, lat, lon = torch.randn(8, WIDTH), lat[:8], lon[:8]
+    head.standardise.fit([features])
+    targets = head.targets(lat, lon)
+    untrained = error_km(head.decode(head(features)), lat, lon)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=0.01, weight_decay=0)
+    for _ in range(150):
+        optimiser.zero_grad()
+        head.loss(head(features), targets)["loss"].backward()
+        optimiser.step()
+    trained = error_km(head.decode(head(features)), lat, lon)
+    assert trained < 0.35 * untrained
+    assert trained < 0.4 * head.geography.rms_radius_km
+
+
+def test_training_is_deterministic(settings: HeadSettings, extent: str) -> None:
+    def trained() -> list[torch.Tensor]:
+        head, (lat, lon) = build(settings, extent)
+        optimiser = torch.optim.SGD(head.parameters(), lr=0.01)
+        targets = head.targets(lat, lon)
+        for _ in range(3):
+            optimiser.zero_grad()
+            head.loss(head(torch.randn(120, WIDTH)), targets)["loss"].backward()
+            optimiser.step()
+        return list(head.state_dict().values())
+
+    assert all(torch.equal(one, other) for one, other in zip(trained(), trained(), strict=True))
+
+
+def test_it_survives_save_and_load_without_the_training_places(settings: HeadSettings, extent: str) -> None:
+    head, (lat, lon) = build(settings, extent)
+    randomised(head).standardise.fit([5 + torch.randn(50, WIDTH)])
+    fitted = json.loads(json.dumps(settings.fit(head.geography, lat, lon, 0)))
+    again = settings.build(WIDTH, head.geography, fitted)
+    again.load_state_dict(head.state_dict())
+    features = torch.randn(9, WIDTH)
+    before, after = (one.eval().decode(one(features)) for one in (head, again))
+    np.testing.assert_array_equal(before.lat, after.lat)
+    np.testing.assert_array_equal(before.lon, after.lon)
+
+
+def test_under_autocast_it_computes_in_float32(settings: HeadSettings, extent: str) -> None:
+    head, (lat, lon) = build(settings, extent)
+    randomised(head).eval()
+    features = torch.randn(120, WIDTH)
+    plain = head.loss(head(features), head.targets(lat, lon))["loss"]
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = head(features)
+        assert all(output.dtype == torch.float32 for output in outputs.values())
+        assert torch.equal(head.loss(outputs, head.targets(lat, lon))["loss"], plain)
+
+
+def test_answers_of_batches_are_the_answers_of_all(settings: HeadSettings, extent: str) -> None:
+    head, _ = build(settings, extent)
+    outputs = randomised(head).eval()(torch.randn(10, WIDTH))
+    whole = head.decode(outputs)
+    parts = [head.decode({k: v[part] for k, v in outputs.items()}) for part in (slice(0, 7), slice(7, 10))]
+    joined = Answers.concat(parts)
+    np.testing.assert_allclose(joined.lat, whole.lat)
+    assert len(joined) == 10
+    assert (joined.confidence is None) == (whole.confidence is None)
+    if whole.candidates is not None and joined.candidates is not None:
+        np.testing.assert_allclose(joined.candidates.probability, whole.candidates.probability, rtol=1e-5)
+
+
+def test_a_stray_photo_does_not_outweigh_the_town(settings: HeadSettings) -> None:
+    head, (lat, lon) = build(settings, "region")
+    features = torch.randn(120, WIDTH)
+    strayed = head.targets(np.append(lat[:-1], 52.0), np.append(lon[:-1], 4.0))
+    loss = head.loss(head(features), strayed)["loss"]
+    assert float(loss.detach()) < 5 * float(head.loss(head(features), head.targets(lat, lon))["loss"].detach())
+
+
+def error_km(answers: Answers, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> float:
+    return float(np.mean(distance_km(answers.lat, answers.lon, lat, lon)))
