@@ -90,7 +90,7 @@ def divide(
         raise GeotuneError(
             f"the {len(lat)} photos lie in {group.max(initial=-1) + 1} {settings.by}(s) of {_metres(size)}; train, "
             "valid and test need at least one each",
-            f"take smaller ones: {smaller} {max(1, int(size / 5))}m; or add photos from elsewhere",
+            f"take smaller ones: {smaller} {_metres(max(1, size // 5)).replace(' ', '')}; or add photos from elsewhere",
         )
     return Division(assign(group, settings.valid, settings.test, settings.seed), group, settings.question)
 

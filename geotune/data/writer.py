@@ -48,7 +48,9 @@ class DatasetWriter:
             self._part.mkdir()
         except OSError as error:
             self._clean()
-            raise GeotuneError(f"{self.out}: cannot be made ({error.strerror})", "name another folder") from None
+            above = next(parent for parent in self.out.parents if parent.exists())
+            why = str(error.strerror) if above.is_dir() else f"{above} is a file"
+            raise GeotuneError(f"{self.out}: cannot be made ({why})", "name another folder") from None
         self._writers = {name: ShardWriter(self._part / name, self._per_shard) for name in SPLITS}
         return self
 

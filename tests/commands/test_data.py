@@ -1,0 +1,157 @@
+"""`geotune data` as a user types it: exit codes, what stands on the screen, what lies on the disk."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from geotune.cli import main
+from geotune.data.dataset import open_dataset
+from geotune.geo.sphere import distance_km
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture
+def geotune(capsys: pytest.CaptureFixture[str]):
+    """`geotune("data", …)` -> exit code, stdout, stderr."""
+
+    def run(*words: object) -> Run:
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Forty photos along 4 km, and one that is named but missing."""
+    (tmp_path / "src").mkdir()
+    lines = ["file,latitude,longitude", "gone.jpg,52,0.1"]
+    for i in range(40):
+        photo = np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "src" / f"{i}.jpg"), photo)
+        lines.append(f"{i}.jpg,{52 + i / 1112:.6f},0.1")
+    (tmp_path / "src" / "labels.csv").write_text("\n".join(lines))
+    return tmp_path / "src" / "labels.csv"
+
+
+def test_import_says_what_it_did_and_what_comes_next(geotune, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data" / "town"
+    code, screen, progress = geotune(
+        "data", "import", table, out, "--split", "block", "--block", "200m", "--valid", "0.2"
+    )
+    assert code == 0
+    assert "40 photos, region" in screen
+    assert "left out       1  file not found (the first: gone.jpg)" in screen
+    assert f"geotune search space=img2gps data={out}" in screen
+    assert "how well does it do in 200 m blocks of which it has seen no photo?" in screen
+    assert progress == "looking for positions …\nimporting photos …\n"
+    dataset = open_dataset(out)
+    assert dataset.counts["valid"] == pytest.approx(8, abs=2)
+    assert dataset.description.split["block"] == "200m"
+
+
+def test_check_measures_the_gap_to_training(geotune, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "town"
+    geotune("data", "import", table, out)
+    code, screen, _ = geotune("data", "check", out)
+    assert code == 0
+    dataset = open_dataset(out)
+    assert dict(re.findall(r"(train|valid|test) +(\d+) photos", screen)) == {
+        n: str(c) for n, c in dataset.counts.items()
+    }
+    train, test = dataset.split("train"), dataset.split("test")
+    metres = distance_km(test.lat[:, None], test.lon[:, None], train.lat, train.lon).min(1) * 1000
+    closest, middle = re.findall(r"test +closest ([\d.]+) m, median ([\d.]+) m", screen)[0]
+    assert float(closest) == pytest.approx(metres.min(), rel=0.02)
+    assert float(middle) == pytest.approx(np.median(metres), rel=0.02)
+    assert "left out       1  file not found" in screen
+
+
+def test_demo(geotune, tmp_path: Path) -> None:
+    pytest.importorskip("mpl_toolkits.basemap_data", reason="the extra `demo` is not installed")
+    code, screen, _ = geotune("data", "demo", tmp_path / "demo", "--photos", 40, "--size", 32, "--by", "block")
+    assert code == 0
+    assert "40 photos, world" in screen
+    assert "in 10° blocks" in screen
+    code, screen, _ = geotune("data", "check", tmp_path / "demo")
+    assert re.search(r"valid +closest [\d,.]+ km", screen)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "mend"),
+    [
+        (["import", "nowhere", "out"], "nowhere: no such file or folder", "give a folder of photos, or a CSV file"),
+        (["import", "src/labels.csv", "src"], "src: exists already", "rm -r src"),
+        (
+            ["import", "src/labels.csv", "out", "--block", "50"],
+            "expected a number with a unit",
+            "as in 50m or 2.5km; got '50'",
+        ),
+        (["import", "src/labels.csv", "out", "--valid", "0.9"], "to leave photos for training", ""),
+        (["import", "src/labels.csv", "out", "--radius", "90km"], "lie in 1 place(s) of 90 km", "--radius 18km"),
+        (["import", "src/labels.csv", "out", "--split", "given"], "the source has no split column", "--split place"),
+        (["import", "src/labels.csv", "src/0.jpg/out"], "0.jpg is a file", "name another folder"),
+        (["import", "src", "out"], "no photo with a position", "geotune data import src/labels.csv OUT"),
+        (["check", "src"], "not a dataset, but there is a table in it", "geotune data import src/labels.csv data/src"),
+        (["check", "nowhere"], "no such folder", "geotune data import PHOTOS nowhere"),
+        (["demo", "src"], "exists already", ""),
+        (["import", "src"], "Missing argument 'OUT'", ""),
+    ],
+)
+def test_mistakes_are_one_message_with_the_mend(
+    geotune, table: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str, mend: str
+) -> None:
+    monkeypatch.chdir(table.parent.parent)
+    before = sorted(Path().rglob("*"))
+    code, _, err = geotune("data", *words)
+    assert code == 2
+    assert problem in err
+    assert mend in err
+    assert "Traceback" not in err
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_import_leaves_nothing(table: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "data" / "town"
+    code = (
+        "import sys, time; from geotune.data import importer; from geotune.cli import main\n"
+        "plain = importer.prepare\n"
+        "importer.prepare = lambda *given: (time.sleep(0.3), plain(*given))[1]\n"  # time enough to be interrupted in
+        "main(sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", code, "data", "import", str(table), str(out)]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "data").exists() or not list((tmp_path / "data").glob(".town.part-*/train/*.part")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(getattr(signal, name))
+    _, err = running.communicate(timeout=30)
+    assert running.returncode in (130, 143)
+    assert "Traceback" not in err
+    assert os.listdir(tmp_path) == ["src"]  # noqa: PTH208
+
+
+def test_help_lists_every_option_with_its_default(geotune) -> None:
+    code, screen, _ = geotune("data", "import", "--help")
+    assert code == 0
+    for words in (
+        "--split [place|block|given]",
+        "--radius LENGTH",
+        "[default: 25m]",
+        "--max-side",
+        "[default: 512]",
+        "--images",
+    ):
+        assert words in screen

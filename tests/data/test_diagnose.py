@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from geotune.data import diagnose
+from geotune.data.dataset import Dataset, open_dataset
+from geotune.errors import GeotuneError
+
+
+def complaint(path: Path) -> GeotuneError:
+    with pytest.raises(GeotuneError) as caught:
+        open_dataset(path)
+    return caught.value
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    error = complaint(tmp_path / "nowhere")
+    assert error.problem.endswith("nowhere: no such folder")
+    assert "geotune data import PHOTOS" in error.hint
+
+
+def test_a_folder_of_photos_gets_its_import_command(tmp_path: Path) -> None:
+    folder = tmp_path / "my photos"
+    (folder / "2024").mkdir(parents=True)
+    (folder / "2024" / "a.JPG").write_bytes(b"")
+    error = complaint(folder)
+    assert "a folder of photos, not a dataset" in error.problem
+    assert error.hint.endswith(f"geotune data import '{folder}' 'data/my photos'")
+
+
+def test_a_table_and_a_folder_with_a_table(tmp_path: Path) -> None:
+    table = tmp_path / "town.csv"
+    table.write_text("file,latitude,longitude\n")
+    assert complaint(table).hint.endswith(f"geotune data import {table} data/town")
+    assert complaint(tmp_path).hint.endswith(f"geotune data import {table} data/{tmp_path.name}")
+
+
+def test_the_folder_above_a_dataset(dataset: Dataset) -> None:
+    assert f"data={dataset.folder}" in complaint(dataset.folder.parent).hint
+
+
+def test_an_empty_folder_another_folder_and_a_file(tmp_path: Path) -> None:
+    assert "an empty folder" in complaint(tmp_path).problem
+    (tmp_path / "notes.txt").write_text("")
+    assert "no dataset.json in it" in complaint(tmp_path).problem
+    assert "a file, not a dataset" in complaint(tmp_path / "notes.txt").problem
+
+
+def test_looking_for_photos_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(5):
+        (tmp_path / str(n)).mkdir()
+        (tmp_path / str(n) / "x.txt").write_text("")
+    (tmp_path / "4" / "x.jpg").write_bytes(b"")
+    assert diagnose.has_photo(tmp_path)
+    monkeypatch.setattr(diagnose, "LOOK_AT_MOST", 0)
+    assert not diagnose.has_photo(tmp_path)
