@@ -20,7 +20,7 @@ from geotune.train import checkpoint
 from geotune.train.bundle import save_bundle
 from geotune.train.device import Precision, choose_device
 from geotune.train.evaluate import summary
-from geotune.train.memory import MicroBatch, first_guess, within_memory
+from geotune.train.memory import within_memory
 from geotune.train.optim import check_optimiser, optimiser, set_learning_rate
 from geotune.train.outcomes import Diverged
 from geotune.train.progress import Progress
@@ -97,7 +97,6 @@ class _Run:
             progress=self.progress,
             precision=self.precision.name,
         )
-        self.micro: MicroBatch = first_guess(config.train.micro_batch, config.train.batch_size, device)
         self.targets = _on(device, self.model.targets(train.lat, train.lon))
         self.valid_targets = _on(device, self.model.targets(self.valid_split.lat, self.valid_split.lon))
         self.optimizer = optimiser(self.model, config.optim)
@@ -133,7 +132,7 @@ class _Run:
         rate = 0.0
         for step, (inputs, index) in enumerate(self.source.epoch(self.epoch)):
             rate = set_learning_rate(self.optimizer, self.config.optim, (self.epoch - 1) * steps + step, total)
-            losses = within_memory(self.micro, self.gradients, inputs, index)
+            losses = within_memory(self.source.micro, self.gradients, inputs, index)
             self.precision.step(self.optimizer, self.config.train.clip)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss * len(index)
@@ -148,7 +147,7 @@ class _Run:
         """The gradients of the batch's mean loss, summed over micro-batches, each weighted by its share of photos."""
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, torch.Tensor] = {}
-        for part in self.micro.parts(len(index)):
+        for part in self.source.micro.parts(len(index)):
             with self.precision.autocast():
                 outputs = self.source.outputs(inputs[part])
             losses = self.model.loss(outputs, _of(self.targets, index[part]))
@@ -165,7 +164,7 @@ class _Run:
         photos = len(self.valid_split)
         lat, lon, loss = np.empty(photos), np.empty(photos), 0.0
         for inputs, index in self.source.valid():
-            outputs, losses = within_memory(self.micro, self.outputs_and_loss, inputs, index)
+            outputs, losses = within_memory(self.source.valid_micro, self.outputs_and_loss, inputs, index)
             where = index.cpu().numpy()
             answers = self.model.decode(outputs)
             lat[where], lon[where] = answers.lat, answers.lon
@@ -177,7 +176,8 @@ class _Run:
 
     def outputs_and_loss(self, inputs: torch.Tensor, index: torch.Tensor) -> tuple[Outputs, float]:
         with self.precision.autocast():
-            outputs = self.source.outputs(inputs)
+            parts = [self.source.outputs(inputs[part]) for part in self.source.valid_micro.parts(len(index))]
+        outputs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return outputs, float(self.model.loss(outputs, _of(self.valid_targets, index))["loss"])
 
     def keep_best(self) -> None:
@@ -208,7 +208,7 @@ class _Run:
                 "model": self.model.trainable_state(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.precision.state_dict(),
-                "micro_batch": self.micro.size,
+                "micro_batch": self.source.micro.size,
                 "best": {"value": self.best_value, "epoch": self.best_epoch, "metrics": self.best_metrics},
                 "best_model": self.best_state,
             },
@@ -224,7 +224,7 @@ class _Run:
                 "Go on with the settings that it was written with, or start without it.",
             ) from None
         self.precision.load_state_dict(state["scaler"])
-        self.epoch, self.metrics, self.micro.size = state["epoch"], state["metrics"], state["micro_batch"]
+        self.epoch, self.metrics, self.source.micro.size = state["epoch"], state["metrics"], state["micro_batch"]
         best = state["best"]
         self.best_value, self.best_epoch, self.best_metrics = best["value"], best["epoch"], best["metrics"]
         self.best_state = state["best_model"]

@@ -141,7 +141,7 @@ def _step(
         group["lr"] = 0.0
     where = np.arange(photos) % len(train)
     targets = {name: tensor.to(device) for name, tensor in model.targets(train.lat[where], train.lon[where]).items()}
-    micro: MicroBatch = first_guess(config.train.micro_batch, photos, device)
+    micro = MicroBatch(photos) if model.backbone.is_frozen else first_guess(config.train.micro_batch, photos, device)
 
     def gradients() -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -13,6 +13,7 @@ from geotune.data.loader import batches, order
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train.features import FeatureStore
+from geotune.train.memory import MicroBatch, first_guess
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
 
@@ -36,6 +37,10 @@ class Source(Protocol):
     """Batches an epoch."""
     module: torch.nn.Module
     """What of the model is at work, to be put into training or eval mode."""
+    micro: MicroBatch
+    """How many photos are in memory at once in training."""
+    valid_micro: MicroBatch
+    """The same where no gradients are kept."""
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The training batches of an epoch, in an order that (seed, number) alone decides; the last may be smaller."""
@@ -77,6 +82,8 @@ class PhotoSource:
         self._valid = decoded(valid, size, lambda done, all_: progress.report("decoding photos", done, all_))
         self.photos = len(train)
         self.batch = config.train.batch_size
+        self.micro = first_guess(config.train.micro_batch, self.batch, self.device)
+        self.valid_micro = MicroBatch(EVALUATION_PHOTOS)
         if self.photos > 1 and self.photos % self.batch == 1:
             self.photos -= 1  # BatchNorm cannot train on one photo; which one is left out changes with the epoch
         self.steps = -(-self.photos // self.batch)
@@ -118,6 +125,8 @@ class FeatureSource:
         self._valid = store.plain(valid)
         self.photos = len(train)
         self.steps = -(-self.photos // config.train.batch_size)
+        self.micro = MicroBatch(config.train.batch_size)  # rows of numbers: any batch fits
+        self.valid_micro = MicroBatch(BLOCK)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         chosen = order(self.photos, self.config.seed, number)

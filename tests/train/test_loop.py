@@ -280,3 +280,28 @@ def test_on_a_gpu(config, tmp_path, precision):
 def test_bfloat16_trains_too(config, tmp_path):
     epochs = list(train(config(**PHOTOS, **{"train.precision": "bfloat16", "train.epochs": 4}), tmp_path))
     assert epochs[-1].metrics["train/loss"] < epochs[0].metrics["train/loss"]
+
+
+def test_validation_that_does_not_fit_goes_on_in_smaller_parts(config, tmp_path, monkeypatch):
+    settings = config(**{"train.epochs": 1})
+    (plain,) = train(settings, tmp_path)
+    forward, seen = Backbone.forward, []
+
+    def limited(self, images):
+        if not self.training and len(images) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append((self.training, len(images)))
+        return forward(self, images)
+
+    monkeypatch.setattr(Backbone, "forward", limited)
+    (epoch,) = train(settings, tmp_path)
+    # One more is the empty photo on which the backbone tries its size.
+    assert sum(photos for training, photos in seen if not training) == 16 + 1
+    assert epoch.metrics["valid/median_m"] == pytest.approx(plain.metrics["valid/median_m"], rel=1e-4)
+    assert epoch.metrics["valid/loss"] == pytest.approx(plain.metrics["valid/loss"], rel=1e-4)
+
+
+def test_ready_features_are_never_cut_into_micro_batches(config, tmp_path):
+    run = loop._Run(config(**FEATURES, **{"train.batch_size": 50, "train.micro_batch": 2}), tmp_path)
+    assert [len(index) for _, index in run.source.epoch(1)] == [50, 10]
+    assert len(list(run.source.micro.parts(50))) == 1
