@@ -69,7 +69,8 @@ class MlflowStore:
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
             location = artifacts.resolve().as_uri() if artifacts and uri.startswith("sqlite:") else None
-            self._experiment = self._client.create_experiment(experiment, artifact_location=location)
+            kind = {"mlflow.experimentKind": "custom_model_development"}  # its pages open on training runs
+            self._experiment = self._client.create_experiment(experiment, location, kind)
         else:
             self._experiment = found.experiment_id
             if found.lifecycle_stage == "deleted":
