@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from geotune.data.diagnose import no_dataset
-from geotune.data.shards import BadRecord, load_index, parse_record
+from geotune.data.records import BadRecord, parse_record
+from geotune.data.shards import load_index
 from geotune.errors import GeotuneError
 
 Extent = Literal["region", "world"]
