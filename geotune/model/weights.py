@@ -90,8 +90,9 @@ def read_weights(weights: Weights, expected: StateDict) -> StateDict:
         if not all(isinstance(value, Tensor) for value in state.values()):
             raise TypeError("not a mapping of names to tensors")
     except Exception as error:
-        unsafe = isinstance(error, pickle.UnpicklingError)
-        reason = "it holds more than tensors, or none" if unsafe else str(error).splitlines()[0]
+        unsafe = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
+        text = str(error).splitlines() or [type(error).__name__]
+        reason = "it holds more than tensors, or none" if unsafe else text[0]
         raise GeotuneError(
             f"{weights.path}: cannot be read as weights ({reason})",
             "save them as .safetensors (safetensors.torch.save_file) or with torch.save(model.state_dict(), …)",

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from geotune.config import Settings
 from geotune.geo.cells import kmeans
 from geotune.geo.cells.partition import Partition
+from geotune.geo.sphere import distance_km, unit_vectors
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets, as_float64, trunk
 from geotune.model.losses import soft_labels
@@ -151,8 +152,6 @@ def _unit_km(partition: Partition) -> float:
     With a cell for every place the photos lie on the centres: the radius is 0, and no label would ever be soft.
     """
     from scipy.spatial import cKDTree
-
-    from geotune.geo.sphere import distance_km, unit_vectors
 
     lat, lon = partition.centres_lat, partition.centres_lon
     xyz_K3 = unit_vectors(lat, lon)

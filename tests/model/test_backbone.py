@@ -1,0 +1,139 @@
+"""`frozen_layers` and `features` mean the same for every family; frozen parts do not move, photo sizes are checked."""
+
+import pytest
+import torch
+from torch import nn
+
+from geotune.errors import GeotuneError
+from geotune.model.backbone import Backbone
+from geotune.model.stages import stages_of
+
+FAMILIES = {  # a member of each, and a photo size that it takes
+    "resnet18": 64,
+    "test_convnext": 64,
+    "tf_efficientnet_lite0": 64,
+    "mobilenetv3_small_050": 64,
+    "mobilenetv4_conv_small": 64,
+    "regnetx_002": 64,
+    "vit_tiny_patch16_224": 64,
+    "eva02_tiny_patch14_224": 224,
+    "mixer_s32_224": 224,
+    "edgenext_xx_small": 64,
+    "ghostnet_100": 64,
+    "levit_128s": 224,
+    "swin_tiny_patch4_window7_224": 224,
+    "densenet121": 64,
+}
+
+
+def backbone(name: str, **settings: object) -> Backbone:
+    torch.manual_seed(0)
+    return Backbone(name, None, sizes=[FAMILIES.get(name, 64)], **settings)  # type: ignore[arg-type]
+
+
+def photos(count: int, size: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=torch.manual_seed(1))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_parameter_stands_in_one_stage_and_no_stage_is_empty(name: str) -> None:
+    net = backbone(name).net
+    stages = stages_of(net)
+    assert [name for part in stages.parameters for name in part] == [name for name, _ in net.named_parameters()]
+    empty = [part for part, names in enumerate(stages.parameters) if not names]
+    assert empty == ([1] if name == "levit_128s" else [])  # LeViT has three stages
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_frozen_stage_depends_on_nothing_that_is_trained(name: str) -> None:
+    """Whatever training does to the trainable weights, what frozen stages compute stays; what follows changes."""
+    x = torch.randn(1, 3, FAMILIES[name], FAMILIES[name])
+    levels = stages_of(backbone(name).net).levels
+    for frozen_layers in (2, 4):
+        made = backbone(name, frozen_layers=frozen_layers).eval()
+        before = outputs(made, x, levels)
+        with torch.no_grad():
+            for parameter in made.parameters():
+                if parameter.requires_grad:
+                    parameter += 0.5 * torch.randn_like(parameter)
+        after = outputs(made, x, levels)
+        kept = frozen_layers - 1 - (4 - len(levels))  # the stages after the stem, less those that the family lacks
+        same = [torch.equal(one, other) for one, other in zip(before, after, strict=True)]
+        assert same == [True] * kept + [False] * (len(levels) - kept)
+
+
+def outputs(made: Backbone, x: torch.Tensor, levels: list[int]) -> list[torch.Tensor]:
+    net = made.net
+    with torch.no_grad():
+        return net.forward_intermediates(x, indices=levels, intermediates_only=True, output_fmt="NCHW")  # type: ignore[no-any-return,operator]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "tf_efficientnet_lite0"])
+def test_more_frozen_layers_leave_less_to_train(name: str) -> None:
+    counts = []
+    for frozen_layers in range(6):
+        made = backbone(name, frozen_layers=frozen_layers)
+        counts.append(sum(p.numel() for p in made.parameters() if p.requires_grad))
+    assert counts == sorted(set(counts), reverse=True)
+    assert counts[0] == sum(p.numel() for p in backbone(name).parameters())
+    assert counts[5] == 0
+
+
+@pytest.mark.parametrize("frozen_layers", [0, 3, 5])
+def test_training_moves_what_is_trained_and_no_statistic_of_what_is_frozen(frozen_layers: int) -> None:
+    made = backbone("resnet18", frozen_layers=frozen_layers).train()
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    head = nn.Linear(512, 1)
+    trained = [p for p in [*made.parameters(), *head.parameters()] if p.requires_grad]
+    head(made(photos(4, 64))).square().mean().backward()
+    torch.optim.SGD(trained, lr=0.1).step()
+    changed = {name for name, tensor in made.state_dict().items() if not torch.equal(tensor, before[name])}
+    frozen_prefixes = {0: (), 3: ("net.conv1", "net.bn1", "net.layer1", "net.layer2"), 5: ("net.",)}[frozen_layers]
+    assert not any(name.startswith(frozen_prefixes) for name in changed if frozen_prefixes)
+    assert any("layer4" in name for name in changed) == (frozen_layers < 5)
+    assert ("net.bn1.running_mean" in changed) == (frozen_layers == 0)
+
+
+def test_a_wholly_frozen_backbone_gives_features_without_a_graph() -> None:
+    made = backbone("resnet18", frozen_layers=5).train()
+    assert not made(photos(2, 64)).requires_grad
+    assert not any(module.training for module in made.modules())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_stages_put_two_earlier_stages_in_front_of_the_pooled_last(name: str) -> None:
+    last, stages = backbone(name), backbone(name, features="stages")
+    size = FAMILIES[name]
+    assert stages.widths[size] > last.widths[size]
+    with torch.no_grad():
+        from_last, from_stages = last.eval()(photos(1, size)), stages.eval()(photos(1, size))
+    assert from_last.shape == (1, last.widths[size])
+    torch.testing.assert_close(from_stages[:, -last.widths[size] :], from_last, rtol=1e-4, atol=1e-5)
+
+
+def test_photos_are_normalised_as_timm_does() -> None:
+    made = backbone("resnet18").eval()
+    images = photos(2, 64)
+    mean, std = (torch.tensor(made.net.pretrained_cfg[key]) for key in ("mean", "std"))  # type: ignore[index]
+    expected = made.net(((images / 255 - mean) / std).permute(0, 3, 1, 2))
+    torch.testing.assert_close(made(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_vit_takes_one_other_size_or_several() -> None:
+    torch.manual_seed(0)
+    assert set(Backbone("test_vit", None, sizes=[64]).widths) == {64}
+    assert set(Backbone("test_vit", None, sizes=[64, 96]).widths) == {64, 96}
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("mixer_s32_224", [224, 96]), ("inception_v3", [40])])
+def test_a_size_that_it_cannot_take_is_refused_with_its_own(name: str, sizes: list[int]) -> None:
+    with pytest.raises(GeotuneError, match=f"input.sizes={', '.join(map(str, sizes))}: {name} cannot") as raised:
+        Backbone(name, None, sizes=sizes)
+    assert "input.sizes=2" in raised.value.hint  # 224 and 299
+
+
+def test_a_family_without_stages_freezes_nothing_or_all() -> None:
+    with pytest.raises(GeotuneError, match="no stages"):
+        Backbone("hrnet_w18_small", None, sizes=[64], frozen_layers=2)
+    with pytest.raises(GeotuneError, match="no stages"):
+        Backbone("hrnet_w18_small", None, sizes=[64], features="stages")

@@ -1,0 +1,53 @@
+"""Model and input settings: the union of heads, sizes, and messages."""
+
+import pytest
+
+from geotune.config import build, flatten, settings_of
+from geotune.errors import SettingsError
+from geotune.model.settings import InputSettings, ModelSettings
+
+
+def test_a_head_is_chosen_by_its_name_and_survives_the_flat_form() -> None:
+    model = build(ModelSettings, {"head.name": "cells", "head.cells": 32})
+    assert model.head.name == "cells"
+    assert build(ModelSettings, flatten(model)) == model
+
+
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        ({"head.name": "cels"}, "did you mean cells?"),
+        ({"head.name": "cells", "head.alpha": 1}, "belongs to regression, hybrid"),
+        ({"head.alpha": -1}, "at least 0"),
+        ({"head.dropout": 1}, "below 1"),
+        ({"head.name": "cells", "head.cells": 1}, "at least 2"),
+        ({"frozen_layers": 6}, "at most 5"),
+        ({"features": "first"}, "expected.*last.*stages"),
+    ],
+)
+def test_model_faults_are_named(flat: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build(ModelSettings, flat)
+
+
+def test_a_bare_size_is_a_list_of_one() -> None:
+    assert build(InputSettings, {"sizes": 96}).sizes == [96]
+    assert build(InputSettings, {"sizes": [192, 256]}).sizes == [192, 256]
+
+
+@pytest.mark.parametrize("sizes", [[], [8], [96, 96], [5000], True])
+def test_impossible_sizes_are_refused(sizes: object) -> None:
+    with pytest.raises(SettingsError, match="sizes"):
+        build(InputSettings, {"sizes": sizes})
+
+
+def test_every_policy_of_the_data_floor_can_be_chosen() -> None:
+    from geotune.data.augment import POLICIES
+
+    kind = next(setting.kind for setting in settings_of(InputSettings) if setting.key == "augment")
+    assert kind.split(" | ") == list(POLICIES)
+
+
+def test_every_setting_is_documented() -> None:
+    undocumented = [s.key for cls in (ModelSettings, InputSettings) for s in settings_of(cls) if not s.doc]
+    assert undocumented == []
