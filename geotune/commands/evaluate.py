@@ -73,14 +73,14 @@ def measure(bundle: "Bundle", dataset: "Dataset", split_name: str) -> "Evaluatio
     say = console.out
     say(f"{dataset.name}, {split_name} split: {len(split):,} photos of {len(set(split.place.tolist())):,} places")
     if dataset.split_question:
-        say(dataset.split_question)
+        say(f"how well does it do {dataset.split_question}?")
     say(f"  median error      {value('median')}  (95 % {low} to {high}, over places)")
     for name, words in (("mean", "mean error"), ("rmse", "RMSE"), ("p90", "90 % are within")):
         say(f"  {words:<16}  {value(name)}")
     for name, share in evaluation.metrics.items():
-        radius = name.removeprefix(f"{split_name}/within_")
-        if radius != name:
-            say(f"  within {radius:<9}  {100 * share:.1f} %")
+        radius = name.removeprefix(f"{split_name}/within_").removesuffix(UNIT[extent])
+        if "/within_" in name:
+            say(f"  {f'within {radius} {UNIT[extent]}':<16}  {100 * share:.1f} %")
     say(f"  baseline          {value('baseline')}  (median error of always saying the middle of the training places)")
     return evaluation
 

@@ -46,7 +46,7 @@ def command(model: str, photos: tuple[str, ...], as_json: bool, as_csv: bool, de
     elif as_csv:
         _print_csv(rows)
     else:
-        _print_table(rows)
+        _print_table(rows, DECIMALS[bundle.extent])
     bad = [prediction for prediction in predictions if prediction.problem]
     if bad:
         lines = [f"  {prediction.path}: {prediction.problem}" for prediction in bad]
@@ -90,10 +90,15 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
     writer.writerows(rows)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]], digits: int) -> None:
     good = [row for row in rows if "problem" not in row]
     columns = ["photo", "latitude", "longitude", *(name for name in _extra(rows) if name != "problem")]
-    lines = [columns, *([str(row[name]) for name in columns] for row in good)]
+    decimals = {"latitude": digits, "longitude": digits, "confidence": 3}
+
+    def text(row: dict[str, Any], name: str) -> str:
+        return f"{row[name]:.{decimals[name]}f}" if name in decimals else str(row[name])
+
+    lines = [columns, *([text(row, name) for name in columns] for row in good)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines if good else []:
         cells = [

@@ -29,7 +29,7 @@ def card(description: dict[str, Any]) -> str:
         "",
         *_table(description["metrics"], description["model"]["geography"]["extent"]),
         "",
-        dataset.get("split_question", ""),
+        f"How well does it do {dataset['split_question']}?" if dataset.get("split_question") else "",
         "The baseline is the median error of always answering the middle of the training places.",
         "",
         "## What it was trained on",
@@ -55,6 +55,7 @@ def _table(metrics: dict[str, float], extent: Extent) -> list[str]:
     if not splits:
         return ["Not measured."]
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics if "/" in name and "loss" not in name))
+    names.sort(key=lambda name: not name.startswith("median"))  # its interval beside it, the rest as it comes
     rows = [f"| | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
     for name in names:
         values = [_text(name, metrics.get(f"{split}/{name}"), extent) for split in splits]
@@ -67,9 +68,7 @@ def _words(name: str) -> str:
         radius = name.removeprefix("within_")
         number = radius.rstrip("km")
         return f"within {number} {radius[len(number) :]}"
-    known = dict(
-        zip(DISTANCES, ("median error", "mean error", "RMSE", "90 % are better than", "baseline"), strict=True)
-    )
+    known = dict(zip(DISTANCES, ("median error", "mean error", "RMSE", "90 % are within", "baseline"), strict=True))
     stem, _, _ = name.rpartition("_")
     return known.get(stem, stem.replace("median_low", "median, 95 % from").replace("median_high", "median, 95 % to"))
 

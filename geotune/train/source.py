@@ -77,6 +77,7 @@ class PhotoSource:
         self.module: torch.nn.Module = model
         self.device = next(model.parameters()).device
         self.config = config
+        self.progress = progress
         size = model.size
         self._train = decoded(train, size, lambda done, all_: progress.report("decoding photos", done, all_))
         self._valid = decoded(valid, size, lambda done, all_: progress.report("decoding photos", done, all_))
@@ -103,8 +104,9 @@ class PhotoSource:
         chosen = order(len(self._train), 0, 0)[: FIT_PHOTOS // 4]
         if len(chosen) % EVALUATION_PHOTOS == 1:
             chosen = chosen[: max(1, len(chosen) - 1)]  # as in training
-        for images, _ in self._plain(self._train, np.sort(chosen)):
+        for batch, (images, _) in enumerate(self._plain(self._train, np.sort(chosen))):
             yield self.model.features(images.to(self.device))
+            self.progress.report("features", batch * EVALUATION_PHOTOS + len(images), len(chosen))
 
     def _plain(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Iterator[Batch]:
         return _tensors(batches(images, chosen, EVALUATION_PHOTOS))

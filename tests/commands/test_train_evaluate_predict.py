@@ -176,7 +176,7 @@ def test_evaluate_prints_metrics_interval_and_baseline(geotune, town, model, tmp
     code, out, err = geotune("evaluate", str(model), town, "device=cpu", "--csv", "errors.csv")
     assert (code, err) == (0, "")
     assert "colours, test split: 16 photos of 8 places" in out
-    for words in ("New spots?", "median error", "(95 % ", "within 250m", "RMSE", "baseline"):
+    for words in ("how well does it do at new spots?", "median error", "(95 % ", "within 250 m", "RMSE", "baseline"):
         assert words in out
     with (tmp_path / "errors.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))

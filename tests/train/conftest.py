@@ -32,7 +32,7 @@ def write(out: Path, extent: str = "region", places: int = 46, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     lat_span, lon_span = (SIDE_M / 111_195, SIDE_M / 68_900) if extent == "region" else (100.0, 300.0)
     lat0, lon0 = CENTRE if extent == "region" else (-50.0, -150.0)
-    with DatasetWriter(out, name="colours", extent=extent, split={"by": "place", "question": "New spots?"}) as writer:
+    with DatasetWriter(out, name="colours", extent=extent, split={"by": "place", "question": "at new spots"}) as writer:
         for place in range(places):
             north, east = rng.random(2)
             split = "train" if place < 30 else ("valid", "test")[place % 2]

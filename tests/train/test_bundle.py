@@ -49,7 +49,15 @@ def test_what_is_in_the_folder(model, region):
 
 def test_the_card_says_what_it_is(model):
     text = (model / CARD).read_text()
-    for words in ("colours", "test_resnet", "median error", "baseline", "within 250 m", "not for", "New spots?"):
+    for words in (
+        "colours",
+        "test_resnet",
+        "median error",
+        "baseline",
+        "within 250 m",
+        "not for",
+        "How well does it do at new spots?",
+    ):
         assert words in text
     assert "| | valid |" in text
 
@@ -91,6 +99,7 @@ def test_test_metrics_are_added(model):
     assert bundle.metrics["valid/median_m"] > 0
     text = (model / CARD).read_text()
     assert "| | test | valid |" in text
+    assert "| median error | 57 m | " in text
     assert "| median, 95 % from | 50 m |  |" in text
 
 
