@@ -35,6 +35,7 @@ def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
         if read_final(run) is None:
             winner = _trials(run, plan, clock, console, more_trials)
             _full_training(run, plan, winner, clock, console)
+        write_report(run.path)
     except KeyboardInterrupt:
         _say_how_to_go_on(run, console)
         raise
@@ -42,7 +43,6 @@ def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
         sender.close()
     final = read_final(run)
     assert final is not None
-    write_report(run.path)
     _conclude(run, plan, final, console)
 
 

@@ -1,6 +1,7 @@
 """The plan of a search: everything that was asked, written once to the run folder's search.yaml."""
 
 import platform
+import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -151,9 +152,11 @@ class Plan:
         if self.settings.sampler == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         startup = min(10, max(4, self.trials // 4))
-        return optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=startup
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group has been one since 2.8
+            return optuna.samplers.TPESampler(
+                seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=startup
+            )
 
     @property
     def data(self) -> Path:

@@ -102,6 +102,7 @@ class Record:
                 self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
         self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
+        self._began: dict[int, int] = {}  # trial number -> epochs it had when that attempt began
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
         self._view = {t.number: self._viewed(t) for t in self._trials(*_STARTED)}
 
@@ -129,7 +130,7 @@ class Record:
                 write_atomic(folder.config, dump_yaml(nest(flatten(config))))
             trial.set_user_attr("attempt", attempt)
             folder.progress.unlink(missing_ok=True)
-            self._live[number] = attempt
+            self._live[number], self._began[number] = attempt, frozen.last_step or 0
             view = self._view.setdefault(number, TrialView(number, "running", drawn))
             view.state, view.drawn = "running", drawn
             resume_from = folder.latest_checkpoint(frozen.last_step or 0)
@@ -154,38 +155,36 @@ class Record:
             if self._live.get(number) != attempt:
                 return
             if outcome is Outcome.STOPPED and self.ending == "interrupted":
-                self.lost(number, attempt)  # it was told to stop by Ctrl-C: a resumed search goes on with it
-                return
-            if outcome is Outcome.CRASHED and attempt <= RETRIES:
-                self.lost(number, attempt)
-                return
-            del self._live[number]
-            view = self._view[number]
-            view.state, view.reason = outcome.value, reason
-            folder = self.run.trial(number)
-            ended = {"state": outcome.value, "value": _plain(view.best), "time": time.time(), "reason": reason}
-            write_atomic(folder.outcome, json.dumps(ended) + "\n")
-            trial = self._trial(number)
-            if outcome is not Outcome.CRASHED:
-                trial.set_constraint("fits", 1.0 if outcome is Outcome.INFEASIBLE else -1.0)
-                trial.set_constraint("finite", 1.0 if outcome is Outcome.DIVERGED else -1.0)
-            if outcome is Outcome.COMPLETE and not math.isnan(view.best):
-                self.study.tell(number, view.best, TrialState.COMPLETE)
+                self._make_due(number)  # it was told to stop by Ctrl-C: a resumed search goes on with it
             elif outcome is Outcome.CRASHED:
-                self.study.tell(number, state=TrialState.FAIL)
+                self.lost(number, attempt, reason)
             else:
-                self.study.tell(number, state=TrialState.PRUNED)
-            del self._handles[number]
-            folder.drop_checkpoints()
+                self._close(number, outcome, reason)
 
-    def lost(self, number: int, attempt: int) -> None:
-        """The process or node of an attempt is gone: the trial is due again, from its last checkpoint."""
+    def lost(self, number: int, attempt: int, reason: str = "its worker died") -> None:
+        """An attempt crashed, or its process or node is gone: the trial is due again, from its last checkpoint.
+
+        After RETRIES attempts in a row that ended without a new epoch it has crashed for good: what kills a worker
+        each time (the system's out-of-memory killer, say) would else be tried for ever.
+        """
         with self._mutex:
-            if self._live.get(number) == attempt:
-                del self._live[number]
-                self._view[number].state = "due"
-                self._due.append(number)
-                self._due.sort()
+            if self._live.get(number) != attempt:
+                return
+            frozen = self._frozen(number)
+            fruitful = (frozen.last_step or 0) > self._began[number]
+            fruitless = 0 if fruitful else frozen.user_attrs.get("fruitless", 0) + 1
+            if fruitless > RETRIES:
+                self._close(number, Outcome.CRASHED, reason)
+                return
+            self._trial(number).set_user_attr("fruitless", fruitless)
+            self._view[number].reason = reason
+            self._make_due(number)
+
+    def give_back(self) -> None:
+        """Make all that runs due again, because the search was interrupted; it counts as nobody's fault."""
+        with self._mutex:
+            for number in list(self._live):
+                self._make_due(number)
 
     # ------------------------------------------------------------------------------ what others read
 
@@ -230,6 +229,28 @@ class Record:
         trial = self.study.ask()
         self._handles[trial.number] = trial
         return trial
+
+    def _make_due(self, number: int) -> None:
+        del self._live[number]
+        self._view[number].state = "due"
+        self._due = sorted([*self._due, number])
+
+    def _close(self, number: int, outcome: Outcome, reason: str) -> None:
+        """Tell the study how a trial ended, for good."""
+        del self._live[number]
+        view, folder, trial = self._view[number], self.run.trial(number), self._trial(number)
+        view.state, view.reason = outcome.value, reason
+        ended = {"state": outcome.value, "value": _plain(view.best), "time": time.time(), "reason": reason}
+        write_atomic(folder.outcome, json.dumps(ended) + "\n")
+        if outcome is not Outcome.CRASHED:
+            trial.set_constraint("fits", 1.0 if outcome is Outcome.INFEASIBLE else -1.0)
+            trial.set_constraint("finite", 1.0 if outcome is Outcome.DIVERGED else -1.0)
+        if outcome is Outcome.COMPLETE and not math.isnan(view.best):
+            self.study.tell(number, view.best, TrialState.COMPLETE)
+        else:
+            self.study.tell(number, state=TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
+        del self._handles[number]
+        folder.drop_checkpoints()
 
     def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -27,6 +28,7 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         weights = find_all_weights(plan.space)
         dataset = open_dataset(plan.data)
         timed = probe(typical(plan), dataset, threads=one.threads)
+        timed = replace(timed, seconds_features=timed.seconds_features / max(1, at_once))  # they share that work
     table = Table.grid(padding=(0, 2))
     photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
     table.add_row("run", str(record.run.path))

@@ -124,6 +124,23 @@ def test_a_crash_is_retried_twice_then_fails(record: Record) -> None:
     assert issue(record).number == 1
 
 
+def test_a_worker_that_dies_every_time_is_not_tried_for_ever(record: Record) -> None:
+    for attempt in (1, 2, 3):
+        trial = issue(record)
+        assert (trial.number, trial.attempt) == (0, attempt)
+        record.lost(0, attempt)
+    assert record.study.get_trials()[0].state is TrialState.FAIL
+    assert record.trials()[0].reason == "its worker died"
+
+
+def test_a_worker_that_dies_after_new_epochs_is_always_replaced(record: Record) -> None:
+    for attempt in range(1, 8):
+        trial = issue(record)
+        assert (trial.number, trial.attempt) == (0, attempt)
+        record.report(0, attempt, attempt, {GOAL: 100.0 / attempt})
+        record.lost(0, attempt)
+
+
 def test_after_a_kill_what_ran_is_due_again_and_the_rest_is_as_it_was(make_run: Callable[..., RunFolder]) -> None:
     run = make_run()
     record = Record(run)

@@ -18,7 +18,7 @@ def run(record: Record, one: Shape) -> None:
             outcome, reason = _attempt(record, assignment)
         except KeyboardInterrupt:
             record.end("interrupted")
-            record.lost(assignment.number, assignment.attempt)
+            record.give_back()
             raise
         record.finish(assignment.number, assignment.attempt, outcome, reason)
 

@@ -22,6 +22,7 @@ from geotune.search.machine import Shape, local_cpus, slots
 ENVIRONMENT = {  # read by Ray when it is imported or started
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_V2_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -64,6 +65,7 @@ def _connect(settings: SearchSettings) -> None:
         ray.init(address=settings.address, **quiet)
         return
     ray.init(
+        address="local",  # or it would join whatever cluster this machine happens to be part of
         num_cpus=local_cpus(),
         include_dashboard=False,
         object_store_memory=100 * 1024 * 1024,  # trials read memory-mapped files, not Ray objects
@@ -104,6 +106,7 @@ def run(record: Record, one: Shape) -> None:
         del _RECORDS[key]
     if not record.done:  # Ray ends quietly on Ctrl-C
         record.end("interrupted")
+        record.give_back()
         raise KeyboardInterrupt
 
 
@@ -159,8 +162,11 @@ class Decisions(FIFOScheduler):  # type: ignore[misc]
         record = _RECORDS[self.key]
         number, attempt = result["number"], result["attempt"]
         if "outcome" in result:
-            record.finish(number, attempt, Outcome(result["outcome"]), result["reason"])
-        elif record.report(number, attempt, result["epoch"], json.loads(result["metrics"])) is Decision.STOP:
+            outcome = Outcome(result["outcome"])
+            record.finish(number, attempt, outcome, result["reason"])
+            # An actor that ran out of memory is asked once more, and dies of it: it takes no other trial.
+            return str(TrialScheduler.CONTINUE if outcome is Outcome.INFEASIBLE else TrialScheduler.STOP)
+        if record.report(number, attempt, result["epoch"], json.loads(result["metrics"])) is Decision.STOP:
             record.finish(number, attempt, Outcome.STOPPED)
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
@@ -216,12 +222,13 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return self._outcome(Outcome.DIVERGED, str(error))
         except Infeasible as error:
             self._spoiled = True
-            return self._outcome(Outcome.INFEASIBLE, str(error)) | {"done": False}
+            return self._outcome(Outcome.INFEASIBLE, str(error))
         except Exception:
             return self._outcome(Outcome.CRASHED, traceback.format_exc())
 
     def _outcome(self, outcome: Outcome, reason: str) -> dict[str, Any]:
-        return self._id | {"outcome": outcome.value, "reason": reason, "done": True}
+        # Without Ray's "done": of such a result it would tell no scheduler.
+        return self._id | {"outcome": outcome.value, "reason": reason}
 
     def cleanup(self) -> None:
         self._epochs.close()
