@@ -46,7 +46,7 @@ def test_a_folder_of_photos_is_told_the_import_command(space: Path, tmp_path: Pa
 
 def test_an_unwritable_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GeotuneError, match="runs=.*cannot write there"):
+    with pytest.raises(GeotuneError, match=r"runs=.*cannot write there"):
         RunFolder.create(tmp_path / "file", "tiny")
 
 
