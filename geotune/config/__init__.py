@@ -1,0 +1,27 @@
+"""One settings language: typed classes, spelt as dotted keys (`model.head.alpha=0.1`) everywhere."""
+
+from geotune.config.explain import unknown
+from geotune.config.quantities import Duration, Length, parse_duration, parse_length
+from geotune.config.schema import Setting, Settings, settings_of
+from geotune.config.text import dump_yaml, load_yaml, parse_overrides, parse_value
+from geotune.config.tree import Flat, applicable, build, flatten, nest
+
+__all__ = [
+    "Duration",
+    "Flat",
+    "Length",
+    "Setting",
+    "Settings",
+    "applicable",
+    "build",
+    "dump_yaml",
+    "flatten",
+    "load_yaml",
+    "nest",
+    "parse_duration",
+    "parse_length",
+    "parse_overrides",
+    "parse_value",
+    "settings_of",
+    "unknown",
+]
