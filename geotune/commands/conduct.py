@@ -12,7 +12,8 @@ from geotune.errors import GeotuneError
 from geotune.final.full import Final, affordable, read_final, train_in_full
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
-from geotune.record.record import Record, TrialView
+from geotune.record.record import Record
+from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
 from geotune.search.display import drawn_text, value_text
@@ -50,7 +51,7 @@ def _trials(run: RunFolder, plan: Plan, clock: Clock, console: Console, more: bo
     record = Record(run)
     try:
         if more and not record.done:
-            with executor(plan) as (run_all, one, at_once):
+            with executor(plan, run) as (run_all, one, at_once):
                 show_forecast(plan, record, one, at_once, clock, console)
                 run_trials(record, run_all, one, clock, console)
         winner = record.best()

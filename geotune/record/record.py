@@ -11,67 +11,20 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from geotune.config import Flat, dump_yaml, flatten, nest
+from geotune.config import dump_yaml, flatten, nest
 from geotune.record.asha import BASELINE, pruner
 from geotune.record.folder import RunFolder, append_line, write_atomic
 from geotune.record.journal import Journal
 from geotune.record.plan import Plan
-from geotune.train.settings import TrainConfig
+from geotune.record.trial import STATES, Assignment, Decision, Outcome, TrialView, view_of
 
 RETRIES = 2
 """A trial that crashed is run again so many times before it counts as failed."""
-
-
-class Outcome(StrEnum):
-    """How an attempt at a trial ended."""
-
-    COMPLETE = "complete"
-    STOPPED = "stopped"
-    DIVERGED = "diverged"
-    INFEASIBLE = "infeasible"
-    CRASHED = "crashed"
-
-
-class Decision(StrEnum):
-    """The answer to a reported epoch."""
-
-    GO_ON = "go on"
-    STOP = "stop"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One attempt at one trial: what an executor is to run, and where."""
-
-    number: int
-    attempt: int
-    config: TrainConfig
-    workdir: Path
-    resume_from: Path | None
-
-    def checkpoint(self, epoch: int) -> Path:
-        return self.workdir / "checkpoint" / f"{self.attempt}-{epoch}"
-
-
-@dataclass
-class TrialView:
-    """What the display, the budget and the summary show of a trial."""
-
-    number: int
-    state: str
-    drawn: Flat
-    values: dict[int, float] = field(default_factory=dict)
-    best: float = math.nan
-    seconds: float = 0.0
-    reason: str = ""
 
 
 class Record:
@@ -104,7 +57,7 @@ class Record:
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
         self._began: dict[int, int] = {}  # trial number -> epochs it had when that attempt began
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
-        self._view = {t.number: self._viewed(t) for t in self._trials(*_STARTED)}
+        self._view = {t.number: view_of(t, run.trial(t.number), self.space, self._sign) for t in self._trials(*STATES)}
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -274,20 +227,6 @@ class Record:
         head = f"# Trial {view.number} of {self.run.name}: {self.plan.goal} {view.best:.6g}\n"
         write_atomic(self.run.best_yaml, head + self.run.trial(view.number).config.read_text(encoding="utf-8"))
 
-    def _viewed(self, trial: FrozenTrial) -> TrialView:
-        drawn = {p.key: p.decode(trial.params[p.key]) for p in self.space.parameters if p.key in trial.params}
-        ended = self.run.trial(trial.number).outcome
-        outcome = json.loads(ended.read_text()) if ended.is_file() else {}
-        running = trial.state is TrialState.RUNNING
-        epochs = self.run.trial(trial.number).epochs()
-        values = [v for v in trial.intermediate_values.values() if not math.isnan(v)]
-        best = self._sign * min((self._sign * v for v in values), default=math.nan)
-        seconds = sum(float(line["metrics"].get("train/seconds") or 0.0) for line in epochs)
-        state = "due" if running else outcome.get("state", _STATES[trial.state])
-        view = TrialView(trial.number, state, drawn, dict(trial.intermediate_values), best, seconds)
-        view.reason = outcome.get("reason", "")
-        return view
-
     def _trial(self, number: int) -> optuna.Trial:
         if number not in self._handles:
             self.study.sampler = self.plan.make_sampler(number)
@@ -301,21 +240,9 @@ class Record:
         return self.study.get_trials(deepcopy=False, states=states)
 
     def _started(self) -> int:
-        return len(self._trials(*_STARTED))
-
-
-_STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.FAIL: "crashed",
-    TrialState.RUNNING: "running",
-}
-_STARTED = tuple(_STATES)
+        return len(self._trials(*STATES))
 
 
 def _plain(value: float) -> float | None:
     """JSON knows no NaN."""
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-__all__ = ["Assignment", "Decision", "Outcome", "Record", "TrialView"]

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from geotune.config import Flat
 from geotune.record.folder import read_json
-from geotune.record.record import Record, TrialView
+from geotune.record.record import Record
+from geotune.record.trial import TrialView
 from geotune.search.budget import Clock
 
 REFRESH_SECONDS = 0.5

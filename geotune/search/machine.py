@@ -26,6 +26,14 @@ class Shape:
         return f"{self.cpus:g} CPU{gpus}"
 
 
+@dataclass(frozen=True)
+class Offer:
+    """The CPUs and GPUs of a machine, or of a cluster's live nodes."""
+
+    cpus: float
+    gpus: float
+
+
 def local_cpus() -> int:
     """CPUs that this process may use: its affinity, then its cgroup's quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -43,23 +51,25 @@ def local_gpus() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def shape(settings: SearchSettings, cpus: float, gpus: float) -> Shape:
-    """A trial's share of `cpus` and `gpus`: what the settings say, else one GPU with its share of the CPUs, else a CPU.
+def shape(settings: SearchSettings, offer: Offer) -> Shape:
+    """A trial's share of what is there: what the settings say, else one GPU with its share of the CPUs, else a CPU.
 
-    Raises GeotuneError where not even one trial fits.
+    A cluster that `address` names may have no workers yet and grow: there a trial takes one GPU unless told. Raises
+    GeotuneError where not even one trial fits.
     """
-    wanted_gpus = settings.gpus if settings.gpus is not None else float(min(gpus, 1))
-    at_once = max(1.0, gpus / wanted_gpus) if wanted_gpus else cpus
-    wanted_cpus = settings.cpus if settings.cpus is not None else max(1.0, cpus // at_once)
-    one = Shape(wanted_cpus, wanted_gpus)
-    if wanted_cpus > cpus or wanted_gpus > gpus:
-        raise GeotuneError(
-            f"a trial asks for {one}, but there are {cpus:g} CPUs and {gpus:g} GPUs", "give cpus= or gpus= that fit"
-        )
+    growing = bool(settings.address) and offer.gpus == 0
+    some = 1.0 if offer.gpus or (growing and offer.cpus < 1) else 0.0
+    gpus = settings.gpus if settings.gpus is not None else some
+    at_once = max(1.0, offer.gpus / gpus) if gpus else offer.cpus
+    cpus = settings.cpus if settings.cpus is not None else max(1.0, offer.cpus // max(1.0, at_once))
+    one = Shape(cpus, gpus)
+    if not growing and (cpus > offer.cpus or gpus > offer.gpus):
+        there = f"there are {offer.cpus:g} CPUs and {offer.gpus:g} GPUs"
+        raise GeotuneError(f"a trial asks for {one}, but {there}", "give cpus= or gpus= that fit")
     return one
 
 
-def slots(one: Shape, cpus: float, gpus: float) -> int:
+def slots(one: Shape, offer: Offer) -> int:
     """How many trials of a shape run at once."""
-    by_gpu = gpus / one.gpus if one.gpus else math.inf
-    return max(0, int(min(cpus / one.cpus, by_gpu) + 1e-9))
+    by_gpu = offer.gpus / one.gpus if one.gpus else math.inf
+    return max(0, int(min(offer.cpus / one.cpus, by_gpu) + 1e-9))

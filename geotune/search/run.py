@@ -6,32 +6,36 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.display import Display
-from geotune.search.machine import Shape, local_cpus, local_gpus, shape, slots
+from geotune.search.machine import Offer, Shape, local_cpus, local_gpus, shape, slots
 
 Run = Callable[[Record, Shape], None]
 
 
 @contextmanager
-def executor(plan: Plan) -> Iterator[tuple[Run, Shape, int]]:
+def executor(plan: Plan, run: RunFolder) -> Iterator[tuple[Run, Shape, int]]:
     """The executor that the plan names, started: how to run, what a trial takes, and how many run at once."""
     if plan.settings.executor == "inline":
         from geotune.search.executors import inline
 
-        cpus, gpus = float(local_cpus()), float(local_gpus())
-        one = shape(plan.settings, cpus, gpus)
+        here = Offer(float(local_cpus()), float(local_gpus()))
+        one = shape(plan.settings, here)
         if plan.settings.cpus is None:
-            one = Shape(cpus, one.gpus)  # one trial at a time has the whole machine
+            one = Shape(here.cpus, one.gpus)  # one trial at a time has the whole machine
         yield inline.run, one, 1
         return
     from geotune.search.executors import ray
+    from geotune.search.executors.ray_cluster import check_storage, cluster
 
-    with ray.cluster(plan.settings) as offered:
-        one = shape(plan.settings, offered["cpus"], offered["gpus"])
-        yield ray.run, one, slots(one, offered["cpus"], offered["gpus"])
+    with cluster(plan.settings) as offer:
+        if plan.settings.address:
+            check_storage(run.path)
+        one = shape(plan.settings, offer)
+        yield ray.run, one, slots(one, offer)
 
 
 def run_trials(record: Record, run: Run, one: Shape, clock: Clock, console: Console) -> None:

@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from geotune.config import load_yaml
 from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, read_json
-from geotune.record.record import Assignment, Decision, Outcome, Record
+from geotune.record.record import Record
+from geotune.record.trial import Assignment, Decision, Outcome
 
 GOAL = "valid/median_km"
 

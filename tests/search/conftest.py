@@ -1,5 +1,7 @@
 """A tiny real dataset, a tiny space on it, and one Ray for the whole session."""
 
+import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,14 +65,10 @@ def make_search(tmp_path: Path, tiny_data: Path, space: Path, monkeypatch: pytes
 @pytest.fixture(scope="session")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Iterator[str]:
     """The session's Ray: a head without trials' resources and two nodes with a fake GPU each; gives its address."""
-    import os
-
     os.environ["GEOTUNE_CACHE"] = str(tiny_data.parent / "cache")  # Ray's workers inherit it
+    importlib.import_module("geotune.search.executors")  # sets what Ray reads when it is imported
     from ray.cluster_utils import Cluster
 
-    from geotune.search.executors import ray as executor  # sets what Ray reads when it is imported
-
-    assert executor.ENVIRONMENT
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
     for _ in range(2):
         cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80_000_000)

@@ -31,11 +31,13 @@ def run_inline(run: Any) -> list[Any]:
 def run_ray(run: Any, address: str, one: Shape) -> list[Any]:
     from geotune.record.plan import Plan
     from geotune.search.executors import ray as executor
+    from geotune.search.executors.ray_cluster import check_storage, cluster
 
     record = Record(run)
     try:
         settings = Plan.read(run).settings.model_copy(update={"address": address})
-        with executor.cluster(settings):
+        with cluster(settings):
+            check_storage(run.path)
             executor.run(record, one)
         assert record.done
         return outcome_of(record)

@@ -4,7 +4,7 @@ import pytest
 
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
-from geotune.search.machine import Shape, local_cpus, shape, slots
+from geotune.search.machine import Offer, Shape, local_cpus, shape, slots
 
 
 @pytest.mark.parametrize(
@@ -20,15 +20,21 @@ from geotune.search.machine import Shape, local_cpus, shape, slots
     ],
 )
 def test_shapes_and_slots(asked: dict[str, float], cpus: float, gpus: float, one: Shape, at_once: int) -> None:
-    got = shape(SearchSettings(**asked), cpus, gpus)
+    got = shape(SearchSettings(**asked), Offer(cpus, gpus))
     assert got == one
-    assert slots(got, cpus, gpus) == at_once
+    assert slots(got, Offer(cpus, gpus)) == at_once
 
 
 def test_a_trial_that_fits_nowhere_is_said_at_once() -> None:
     with pytest.raises(GeotuneError, match="2 CPU and 1 GPU, but there are 2 CPUs and 0 GPUs"):
-        shape(SearchSettings(gpus=1, cpus=2), 2, 0)
+        shape(SearchSettings(gpus=1, cpus=2), Offer(2, 0))
 
 
 def test_local_cpus_is_within_the_affinity() -> None:
     assert local_cpus() >= 1
+
+
+def test_a_cluster_without_workers_yet_is_asked_for_a_gpu() -> None:
+    assert shape(SearchSettings(address="auto"), Offer(0, 0)) == Shape(1, 1)
+    assert shape(SearchSettings(address="auto", gpus=0.5, cpus=4), Offer(0, 0)) == Shape(4, 0.5)
+    assert slots(Shape(1, 1), Offer(0, 0)) == 0

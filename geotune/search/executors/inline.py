@@ -4,7 +4,8 @@ import traceback
 
 import torch
 
-from geotune.record.record import Assignment, Decision, Outcome, Record
+from geotune.record.record import Record
+from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.machine import Shape
 from geotune.train.loop import train
 from geotune.train.outcomes import Diverged, Infeasible

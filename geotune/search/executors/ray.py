@@ -9,69 +9,20 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from geotune.errors import GeotuneError
-from geotune.record.plan import SearchSettings
-from geotune.record.record import Assignment, Decision, Outcome, Record
-from geotune.search.machine import Shape, local_cpus, slots
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
-ENVIRONMENT = {  # read by Ray when it is imported or started
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_V2_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "600",
-}
-for _name, _value in ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
-
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+from geotune.record.record import Record
+from geotune.record.trial import Assignment, Decision, Outcome
+from geotune.search.executors.ray_cluster import offer
+from geotune.search.machine import Shape, slots
 
 _RECORDS: dict[str, Record] = {}
 """Run folder -> its open record in this process. Ray copies and pickles its searcher and scheduler; a name survives."""
-
-
-@contextmanager
-def cluster(settings: SearchSettings) -> Iterator[dict[str, float]]:
-    """A Ray of our own on 127.0.0.1, or the running one that `address` names; yields its CPU and GPU counts."""
-    mine = not ray.is_initialized()
-    if mine:
-        try:
-            _connect(settings)
-        except ConnectionError as error:
-            mend = "start it with `ray up cluster.yaml`, or leave address= out for a Ray on this machine"
-            raise GeotuneError(f"address={settings.address}: no Ray cluster answers ({error})", mend) from None
-    try:
-        offered = ray.cluster_resources()
-        yield {"cpus": offered.get("CPU", 0.0), "gpus": offered.get("GPU", 0.0)}
-    finally:
-        if mine:
-            ray.shutdown()
-
-
-def _connect(settings: SearchSettings) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if settings.address:
-        ray.init(address=settings.address, **quiet)
-        return
-    ray.init(
-        address="local",  # or it would join whatever cluster this machine happens to be part of
-        num_cpus=local_cpus(),
-        include_dashboard=False,
-        object_store_memory=100 * 1024 * 1024,  # trials read memory-mapped files, not Ray objects
-        _node_ip_address="127.0.0.1",
-        **quiet,
-    )
 
 
 def run(record: Record, one: Shape) -> None:
@@ -126,8 +77,8 @@ class Proposals(Searcher):  # type: ignore[misc]
         record = _RECORDS[self.key]
         if record.done:
             return Searcher.FINISHED
-        offered = ray.cluster_resources()
-        if len(self.running) >= slots(self.one, offered.get("CPU", 0.0), offered.get("GPU", 0.0)):
+        waiting = 1 if record.plan.settings.address else 0  # one beyond the slots asks a cluster to grow
+        if len(self.running) >= slots(self.one, offer()) + waiting:
             return None
         assignment = record.issue()
         if assignment is None:
