@@ -13,13 +13,14 @@ def command(run: Path) -> None:
     No trial is lost and none is run twice; what was running goes on from its last checkpoint. The time budget counts
     anew from here.
     """
-    from geotune.commands.conduct import conduct
     from geotune.record.folder import RunFolder
+
+    folder = RunFolder.open(run)  # before anything heavy is imported
+    from geotune.commands.conduct import conduct
     from geotune.record.plan import Plan
     from geotune.search.budget import Clock
     from geotune.search.prepare import unchanged
 
-    folder = RunFolder.open(run)
     plan = Plan.read(folder)
     unchanged(plan)
     conduct(folder, Clock(plan.settings.time))

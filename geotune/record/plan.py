@@ -140,11 +140,17 @@ class Plan:
 
     def config(self, drawn: Flat) -> TrainConfig:
         """The whole config of a trial."""
-        return self.space.config(drawn, **self.words)
+        return self.space.config(drawn, **self._given)
 
     def full_config(self, drawn: Flat) -> TrainConfig:
         """The winner's config with the space's `full` settings on top."""
-        return self.space.config(drawn | flatten(self.space.file.full), **self.words)
+        return self.space.config(drawn | flatten(self.space.file.full), **self._given)
+
+    @property
+    def _given(self) -> Flat:
+        """What the search adds to every config: its words, and its goal as the metric whose best epoch is kept."""
+        keep = {} if "train.select" in self.space.fixed else {"train.select": self.goal}
+        return self.words | keep
 
     def make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """The sampler of one proposal, seeded by (seed, trial number): the same record gives the same proposal."""

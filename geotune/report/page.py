@@ -34,6 +34,9 @@ def write_report(run: Path) -> Path:
 
 def page(history: History) -> str:
     """The whole page as HTML."""
+    # plotly looks into pandas when anything has begun to import it, and the MLflow sender's thread may be doing so
+    # just now; importing it here waits for that import's end.
+    import pandas  # noqa: F401
     from plotly.offline import get_plotlyjs
 
     sections = []

@@ -57,12 +57,12 @@ def check_storage(folder: Path) -> None:
 
     On a folder that is not shared, trials would lose their checkpoints, and results would come from one node only.
     """
-    tasks = {}
+    tasks, write = {}, ray.remote(num_cpus=0)(_write)
     for node in ray.nodes():
         if node["Alive"]:
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             mark = folder / f".node-{uuid.uuid4().hex}"
-            tasks[mark] = (node["NodeManagerAddress"], _write.options(scheduling_strategy=place).remote(str(mark)))
+            tasks[mark] = (node["NodeManagerAddress"], write.options(scheduling_strategy=place).remote(str(mark)))
     failed = []
     for mark, (address, task) in tasks.items():
         try:
@@ -79,7 +79,6 @@ def check_storage(folder: Path) -> None:
         raise GeotuneError("\n".join([f"{folder}: not shared by every node", *failed]), mend)
 
 
-@ray.remote(num_cpus=0)
 def _write(path: str) -> str:
     try:
         Path(path).write_text("", encoding="utf-8")

@@ -1,0 +1,5 @@
+"""`python -m geotune`, the same as the command `geotune`."""
+
+from geotune.cli import main
+
+main()

@@ -1,0 +1,168 @@
+"""`geotune search`, `resume` and `finish` as a user runs them: real processes, real trainings, real signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+
+from geotune.record.folder import RunFolder, read_json
+from tests.search.conftest import space, tiny_data
+
+__all__ = ["space", "tiny_data"]
+
+LAST_LINE = re.compile(r"^test median [\d,.]+ km \(95 % [\d,.]+-[\d,.]+\)$")
+Geotune = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def geotune(tmp_path: Path, tiny_data: Path) -> Iterator[Geotune]:
+    """Start `geotune …` in an empty folder; what still runs is ended after the test."""
+    started: list[subprocess.Popen[str]] = []
+    environment = os.environ | {"GEOTUNE_CACHE": str(tiny_data.parent / "cache"), "COLUMNS": "200"}
+
+    def start(*words: object) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "geotune", *map(str, words)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == code, out + err
+    return out if code == 0 else out + err
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_search_ends_with_a_tested_model_and_stands_in_mlflow(
+    geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "executor=inline", "trials=3"))
+    assert LAST_LINE.match(out.strip().splitlines()[-1]), out
+    run = RunFolder.open(tmp_path / "runs" / "tiny-1")
+    final = read_json(run.final_json)
+    assert final["metrics"]["test/median_km"] > 0
+    assert final["low"] <= final["metrics"]["test/median_km"] <= final["high"]
+    assert len(run.final.epochs()) == 4, "the space's `full` settings hold"
+    assert run.report.is_file()
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 1
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    assert len(children) == 4, "three trials and the full training"
+    for child in children:
+        history = client.get_metric_history(child.info.run_id, "valid/median_km")
+        assert [m.step for m in history] == list(range(1, len(history) + 1))
+        assert "model.head.name" in child.data.params
+
+    photo = tmp_path / "photo.jpg"
+    from geotune.data.dataset import open_dataset
+
+    photo.write_bytes(open_dataset(tiny_data).split("test").photo(0))
+    predicted = json.loads(ended(geotune("predict", run.model, photo, "--json")))
+    assert -90 <= predicted[0]["latitude"] <= 90
+    evaluated = ended(geotune("evaluate", run.model, f"data={tiny_data}"))
+    assert f"{final['metrics']['test/median_km']:,.0f}" in evaluated
+    before = run.final_json.read_bytes()
+    again = ended(geotune("resume", run.path))
+    assert again.strip().splitlines()[-1] == out.strip().splitlines()[-1]
+    assert run.final_json.read_bytes() == before, "the test split is touched once"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
+    executor: str, geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    words = (f"space={space}", f"data={tiny_data}", f"executor={executor}", "tracking=none", "stopping.rule=none")
+    process = geotune("search", *words, "train.epochs=3000", "trials=2")
+    trial = tmp_path / "runs" / "tiny-1" / "trials" / "0000"
+    wait_for((trial / "metrics.jsonl").is_file, process)
+    process.send_signal(signal.SIGINT)
+    out = ended(process, code=130)
+    assert "geotune resume runs/tiny-1" in out
+    assert "geotune finish runs/tiny-1" in out
+    done = len(RunFolder.open(tmp_path / "runs" / "tiny-1").trial(0).epochs())
+    assert done >= 1
+
+    out = ended(geotune("finish", "runs/tiny-1"))
+    assert LAST_LINE.match(out.strip().splitlines()[-1]), out
+
+
+@pytest.mark.slow
+def test_kill_9_then_resume_loses_nothing(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
+    words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=none", "stopping.rule=none")
+    process = geotune("search", *words, "train.epochs=120", "trials=2")
+    run = tmp_path / "runs" / "tiny-1"
+    wait_for((run / "trials" / "0000" / "metrics.jsonl").is_file, process)
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    before = RunFolder.open(run).trial(0).epochs()
+    ended(geotune("resume", "runs/tiny-1"))
+    after = RunFolder.open(run).trial(0).epochs()
+    assert after[: len(before)] == before
+    assert [line["epoch"] for line in after] == list(range(1, 121))
+    backend = optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
+    study = optuna.load_study(study_name="tiny-1", storage=optuna.storages.JournalStorage(backend))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["space=dmeo"], "did you mean demo?"),
+        (["space=demo", "model.haed.name=cells"], "did you mean model.head.name?"),
+        (["space=demo", "trials=abc"], "trials"),
+        (["space=demo", "data=nowhere"], "nowhere"),
+        (["space=demo", "time=15"], "as in 90s"),
+    ],
+)
+def test_bad_words_exit_2_and_write_nothing(geotune: Geotune, tmp_path: Path, words: list[str], said: str) -> None:
+    text = ended(geotune("search", *words), code=2)
+    assert said in text
+    assert "Traceback" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_search_alone_lists_the_spaces(geotune: Geotune) -> None:
+    out = ended(geotune("search"))
+    for name in ("demo", "img2gps", "img2gps_cpu", "geolocator"):
+        assert re.search(rf"^{name}\s+\S.*[?.]", out, re.MULTILINE)
+
+
+def test_dry_run_draws_and_writes_nothing(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "--dry-run"))
+    assert len(re.findall(r"^  \d: head=", out, re.MULTILINE)) == 5
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_resuming_what_is_no_run(geotune: Geotune, tmp_path: Path) -> None:
+    assert "not the folder of a search" in ended(geotune("resume", "nowhere"), code=2)
