@@ -1,6 +1,7 @@
 """From a run folder to its exported model: trials, full training, MLflow, report; for `search`, `resume`, `finish`."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -21,13 +22,16 @@ from geotune.search.forecast import show_forecast
 from geotune.search.run import executor, run_trials
 from geotune.track.sender import open_sender
 
+WIDTH = 160
+"""Columns where the output is no terminal: a log file does not wrap."""
+
 
 def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
     """Run (the rest of) a search and its full training. Everything that is done is kept whatever happens.
 
     Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the two ways to go on printed.
     """
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     plan = Plan.read(run)
     sender = open_sender(run.path, plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))
     _sigterm_as_interrupt()

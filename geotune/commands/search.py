@@ -21,6 +21,7 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
     geotune search space=demo
     geotune search space=img2gps data=data/campus time=8h
     geotune search space=img2gps data=data/campus model.backbone=resnet50   # fixed, not searched
+    geotune search space=img2gps data=data/campus full.train.epochs=100     # for the full training only
 
     Ctrl-C keeps everything; `geotune resume` goes on, `geotune finish` takes the best so far.
     """

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from pydantic import Field
 
-from geotune.config import Duration, Flat, Settings, applicable, build, flatten, load_yaml, settings_of, unknown
+from geotune.config import Duration, Flat, Settings, applicable, build, flatten, settings_of, unknown
 from geotune.errors import SettingsError
 from geotune.record.asha import StoppingSettings
 from geotune.record.parameter import Parameter
@@ -63,12 +62,6 @@ class Space:
     """Settings that every trial has: the file's base, then the pins."""
     first: tuple[Flat, ...]
     """Known-good points to try first, as drawn values; each names every searched setting that applies."""
-
-    @classmethod
-    def load(cls, path: Path, pins: Flat) -> "Space":
-        """Read and check a file; SettingsError lists every fault of it."""
-        tree = load_yaml(path)
-        return cls.parse(path.stem, tree, pins, source=str(path))
 
     @classmethod
     def parse(cls, name: str, tree: Mapping[str, Any], pins: Flat, source: str = "") -> "Space":

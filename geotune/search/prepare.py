@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from geotune.config import Flat, build, load_yaml, parse_overrides, settings_of, unknown
+from geotune.config import Flat, build, flatten, load_yaml, parse_overrides, settings_of, unknown
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.demo import demo_dataset
 from geotune.errors import GeotuneError, SettingsError
@@ -18,11 +18,13 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
 
     Raises SettingsError with all faults of the command line or of the space file, GeotuneError for the dataset.
     """
-    asked, pins = _sorted(parse_overrides(words))
+    asked, pins, full = _sorted(parse_overrides(words))
     path = find(str(asked.get("space", "demo")))
-    space = Space.load(path, pins)
+    tree = load_yaml(path)
+    tree["full"] = flatten(tree.get("full") or {}) | full
+    space = Space.parse(path.stem, tree, pins, source=str(path))
     dataset = find_data(settle(asked, space).data)
-    plan = Plan.make(asked, space, load_yaml(path), pins, _describe(dataset))
+    plan = Plan.make(asked, space, tree, pins, _describe(dataset))
     return plan, dataset
 
 
@@ -57,11 +59,12 @@ def unchanged(plan: Plan) -> None:
         )
 
 
-def _sorted(flat: Flat) -> tuple[Flat, Flat]:
-    """(words of the search, settings of every trial), both checked for unknown keys together."""
+def _sorted(flat: Flat) -> tuple[Flat, Flat, Flat]:
+    """(words of the search, settings of every trial, settings of the full training), unknown keys told together."""
     words = {setting.key for setting in settings_of(SearchSettings)}
     settings = {setting.key for setting in settings_of(TrainConfig)} - words
-    strange = [(key, unknown(key, words | settings)) for key in flat if key not in words | settings]
+    known = words | settings | {f"full.{key}" for key in settings}
+    strange = [(key, unknown(key, known)) for key in flat if key not in known]
     asked = {key: value for key, value in flat.items() if key in words}
     try:
         build(SearchSettings, asked)
@@ -69,7 +72,8 @@ def _sorted(flat: Flat) -> tuple[Flat, Flat]:
         strange += error.problems
     if strange:
         raise SettingsError(strange)
-    return asked, {key: value for key, value in flat.items() if key in settings}
+    full = {key.removeprefix("full."): value for key, value in flat.items() if key.startswith("full.")}
+    return asked, {key: value for key, value in flat.items() if key in settings}, full
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

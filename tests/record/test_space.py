@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 import pytest
 
+from geotune.config import load_yaml
 from geotune.errors import GeotuneError, SettingsError
 from geotune.record.library import find, question, shipped
 from geotune.record.parameter import Parameter
@@ -33,7 +34,7 @@ def faults(tree: dict[str, Any], pins: dict[str, Any] | None = None) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_space_draws_valid_configs(name: str) -> None:
     path = find(name)
-    space = Space.load(path, {})
+    space = Space.parse(name, load_yaml(path), {})
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(100):
         space.config(space.draw(study.ask()))
@@ -125,7 +126,7 @@ def test_a_duplicate_key_in_a_file_is_named_with_its_line(tmp_path: Path) -> Non
     path = tmp_path / "s.yaml"
     path.write_text("budget: {trials: 3}\nsearch:\n  optim.lr: {log: [1e-5, 1e-2]}\n  optim.lr: {log: [1e-5, 1e-3]}\n")
     with pytest.raises(GeotuneError, match=r"line 4: .*duplicate key"):
-        Space.load(path, {})
+        load_yaml(path)
 
 
 def test_an_unknown_space_names_the_nearest_and_all() -> None:

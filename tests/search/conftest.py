@@ -54,7 +54,9 @@ def make_search(tmp_path: Path, tiny_data: Path, space: Path, monkeypatch: pytes
     monkeypatch.setenv("GEOTUNE_CACHE", str(tiny_data.parent / "cache"))
 
     def make(*words: str) -> tuple[RunFolder, Plan]:
-        plan, _ = prepare([f"space={space}", f"data={tiny_data}", f"runs={tmp_path / 'runs'}", *words])
+        named = any(word.startswith("space=") for word in words)
+        given = [] if named else [f"space={space}"]
+        plan, _ = prepare([*given, f"data={tiny_data}", f"runs={tmp_path / 'runs'}", *words])
         run = RunFolder.create(Path(plan.settings.runs), "tiny")
         plan.write(run)
         return run, plan

@@ -6,6 +6,7 @@ import pytest
 
 from geotune.errors import GeotuneError, SettingsError
 from geotune.record.folder import RunFolder
+from geotune.record.plan import Plan
 from geotune.search.prepare import pinned, prepare, unchanged
 
 
@@ -72,3 +73,18 @@ def test_changed_data_is_refused(make_search) -> None:
     plan.tree["dataset"]["fingerprint"] = "other"
     with pytest.raises(GeotuneError, match="changed since the search began"):
         unchanged(plan)
+
+
+def test_settings_of_the_full_training_on_the_command_line(make_search) -> None:
+    run, _ = make_search("full.train.epochs=7", "train.epochs=2")
+    plan = Plan.read(run)
+    assert plan.config({}).train.epochs == 2
+    assert plan.full_config({}).train.epochs == 7
+    assert "did you mean full.train.epochs?" in fails("full.train.epoch=7")
+
+
+def test_the_goal_selects_the_epoch_unless_told(make_search) -> None:
+    _, plan = make_search("goal.maximize=valid/within_750km")
+    assert plan.config({}).train.select == "valid/within_750km"
+    _, plan = make_search("goal.maximize=valid/within_750km", "train.select=valid/median")
+    assert plan.config({}).train.select == "valid/median"
