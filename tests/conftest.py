@@ -14,6 +14,8 @@ from geotune.config import dump_yaml, nest
 settings.register_profile("geotune", deadline=None, derandomize=True)
 settings.load_profile("geotune")
 
+pytest_plugins = ["tests.tiny_search"]
+
 START = 1_700_000_000.0
 """Unix seconds at which a hand-made search began."""
 

@@ -3,24 +3,16 @@
 from pathlib import Path
 
 from geotune.record.plan import Plan
-from geotune.search.executors.ray_cluster import cluster
+from geotune.search.executors.ray_cluster import cluster, on_worker
 from geotune.search.machine import shape
 from geotune.train.settings import TrainConfig
 
 
 def train_in_full_on_cluster(plan: Plan, run: Path, number: int, config: TrainConfig) -> None:
     """Run `train_in_full` as one Ray task with a trial's resources; the run folder is shared, so it writes there."""
-    import ray
-
     with cluster(plan.settings) as offer:
         one = shape(plan.settings, offer)
-        task = ray.remote(num_cpus=one.cpus, num_gpus=one.gpus, max_retries=3)(_task)
-        reference = task.remote(str(run), number, config.model_dump_json(), one.threads)
-        try:
-            ray.get(reference)
-        except KeyboardInterrupt:
-            ray.cancel(reference, force=True)
-            raise
+        on_worker(one, _task, str(run), number, config.model_dump_json(), one.threads)
 
 
 def _task(run: str, number: int, config: str, threads: int) -> None:

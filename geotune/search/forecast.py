@@ -27,8 +27,7 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
     with console.status("finding weights and timing a few steps"):
         weights = find_all_weights(plan.space)
         dataset = open_dataset(plan.data)
-        timed = probe(typical(plan), dataset, threads=one.threads)
-        timed = replace(timed, seconds_features=timed.seconds_features / max(1, at_once))  # they share that work
+        timed = _timed(plan, one, at_once)
     table = Table.grid(padding=(0, 2))
     photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
     table.add_row("run", str(record.run.path))
@@ -39,10 +38,31 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
     table.add_row("space", f"{_count(plan.space.size)} configs, {len(plan.space.first)} known-good first")
     table.add_row("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights)))
     table.add_row("machine", f"{at_once} trials at once, {one} each ({plan.settings.executor})")
-    table.add_row("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}")
-    table.add_row("trials", _fitting(plan, timed, at_once, clock))
-    table.add_row("disk", _disk(timed, at_once, record.run.path))
+    if timed is None:
+        table.add_row("a trial", "not timed: no worker is there yet")
+    else:
+        table.add_row("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}")
+        table.add_row("trials", _fitting(plan, timed, at_once, clock))
+        table.add_row("disk", _disk(timed, at_once, record.run.path))
     console.print(table, highlight=False)
+
+
+def _timed(plan: Plan, one: Shape, at_once: int) -> Forecast | None:
+    """A few steps of a typical trial on the machine that is to run it; None where a cluster has no worker yet."""
+    config = typical(plan).model_dump_json()
+    if plan.settings.address:
+        from geotune.search.executors.ray_cluster import on_worker
+
+        timed = on_worker(one, _probe, config, one.threads) if at_once else None
+    else:
+        timed = _probe(config, one.threads)
+    # trials that start together share the work on the features
+    return timed and replace(timed, seconds_features=timed.seconds_features / max(1, at_once))
+
+
+def _probe(config: str, threads: int) -> Forecast:
+    checked = TrainConfig.model_validate_json(config)
+    return probe(checked, open_dataset(checked.data), threads=threads)
 
 
 def show_draws(plan: Plan, dataset: Dataset) -> None:

@@ -15,9 +15,6 @@ import pytest
 from mlflow import MlflowClient
 
 from geotune.record.folder import RunFolder, read_json
-from tests.search.conftest import space, tiny_data
-
-__all__ = ["space", "tiny_data"]
 
 LAST_LINE = re.compile(r"^test median [\d,.]+ km \(95 % [\d,.]+-[\d,.]+\)$")
 Geotune = Callable[..., "subprocess.Popen[str]"]
@@ -113,6 +110,24 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
 
     out = ended(geotune("finish", "runs/tiny-1"))
     assert LAST_LINE.match(out.strip().splitlines()[-1]), out
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_search_on_a_running_cluster(
+    geotune: Geotune, space: Path, tiny_data: Path, two_nodes: str, tmp_path: Path
+) -> None:
+    words = (f"space={space}", f"data={tiny_data}", f"address={two_nodes}", "gpus=0.5", "cpus=0.5", "device=cpu")
+    out = ended(geotune("search", *words, "trials=3", "tracking=none"))
+    assert "4 trials at once, 0.5 CPU and 0.5 GPU each" in out
+    assert LAST_LINE.match(out.strip().splitlines()[-1]), out
+    assert len(list((tmp_path / "runs" / "tiny-1" / "trials").iterdir())) == 3
+
+
+def test_no_cluster_at_an_address(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
+    text = ended(geotune("search", f"space={space}", f"data={tiny_data}", "address=127.0.0.1:1"), code=2)
+    assert "no Ray cluster answers" in text
+    assert "ray up cluster.yaml" in text
 
 
 @pytest.mark.slow

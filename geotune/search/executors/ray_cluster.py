@@ -1,17 +1,21 @@
 """The Ray that trials run on: one of our own on 127.0.0.1, or a running cluster; what it offers, what it must share."""
 
 import logging
+import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
-from geotune.search.machine import Offer, local_cpus
+from geotune.search.machine import Offer, Shape, local_cpus
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def cluster(settings: SearchSettings) -> Iterator[Offer]:
     if mine:
         try:
             _connect(settings)
-        except ConnectionError as error:
+        except OSError as error:  # ConnectionError is one
             mend = "start it with `ray up cluster.yaml`, or leave address= out for a Ray on this machine"
             raise GeotuneError(f"address={settings.address}: no Ray cluster answers ({error})", mend) from None
     try:
@@ -34,6 +38,9 @@ def cluster(settings: SearchSettings) -> Iterator[Offer]:
 def _connect(settings: SearchSettings) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if settings.address:
+        host, colon, port = settings.address.removeprefix("ray://").rpartition(":")
+        if colon and port.isdigit():
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for minutes
         ray.init(address=settings.address, **quiet)
         return
     ray.init(
@@ -50,6 +57,20 @@ def offer() -> Offer:
     """What the live nodes have."""
     total = ray.cluster_resources()
     return Offer(total.get("CPU", 0.0), total.get("GPU", 0.0))
+
+
+def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function as one Ray task with a trial's resources, on whichever node has them; Ctrl-C ends it."""
+    task = ray.remote(num_cpus=one.cpus, num_gpus=one.gpus, max_retries=3)(function)
+    reference = task.remote(*arguments)
+    try:
+        result: T = ray.get(reference)
+    except KeyboardInterrupt:
+        ray.cancel(reference, force=True)
+        raise
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause if isinstance(error.cause, GeotuneError) else error from None
+    return result
 
 
 def check_storage(folder: Path) -> None:
