@@ -19,8 +19,11 @@ from geotune.report.page import write_report
 from geotune.search.budget import Clock
 from geotune.search.display import drawn_text, value_text
 from geotune.search.forecast import show_forecast
+from geotune.search.machine import local_cpus
 from geotune.search.run import executor, run_trials
 from geotune.track.sender import open_sender
+from geotune.train.outcomes import Diverged, Infeasible
+from geotune.train.settings import TrainConfig
 
 WIDTH = 160
 """Columns where the output is no terminal: a log file does not wrap."""
@@ -29,67 +32,73 @@ WIDTH = 160
 def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
     """Run (the rest of) a search and its full training. Everything that is done is kept whatever happens.
 
+    The record stays open, and so locked, to the end: no second geotune can train the same winner beside this one.
     Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the two ways to go on printed.
     """
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    plan = Plan.read(run)
-    sender = open_sender(run.path, plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))
     _sigterm_as_interrupt()
-    sender.start()
+    record = Record(run)
+    sender = open_sender(run.path, record.plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))
+    patience = 20.0
     try:
         if read_final(run) is None:
-            winner = _trials(run, plan, clock, console, more_trials)
-            _full_training(run, plan, winner, clock, console)
+            if more_trials and not record.done:
+                with executor(record.plan, run) as (run_all, one, at_once):
+                    expected = show_forecast(record.plan, record, one, at_once, clock, console)
+                    sender.start()
+                    run_trials(record, run_all, one, clock, expected, console)
+            sender.start()
+            _full_training(record, clock, console)
         write_report(run.path)
     except KeyboardInterrupt:
         _say_how_to_go_on(run, console)
+        patience = 4.0  # Ctrl-C waits for no tracking server; what it misses is sent by the next command
         raise
     finally:
-        sender.close()
+        if record.trials():
+            sender.close(patience)
+        record.close()
     final = read_final(run)
     assert final is not None
-    _conclude(run, plan, final, console)
+    _conclude(run, record.plan, final, console)
 
 
-def _trials(run: RunFolder, plan: Plan, clock: Clock, console: Console, more: bool) -> TrialView:
-    record = Record(run)
-    try:
-        if more and not record.done:
-            with executor(plan, run) as (run_all, one, at_once):
-                show_forecast(plan, record, one, at_once, clock, console)
-                run_trials(record, run_all, one, clock, console)
-        winner = record.best()
-        if winner is None:
-            raise _nothing(record)
-        console.print(_ranking(record))
-        return winner
-    finally:
-        record.close()
+def _full_training(record: Record, clock: Clock, console: Console) -> None:
+    """Train the best trial's settings in full; where they fail when trained for longer, the next best trial's."""
+    ranked = record.ranked()
+    if not ranked:
+        raise _nothing(record)
+    console.print(_ranking(record, ranked))
+    for winner in ranked[:3]:
+        wanted = record.plan.full_config(winner.drawn)
+        config = affordable(wanted, winner.seconds / max(1, len(winner.values)), clock.left)
+        fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
+        console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
+        try:
+            _train(record, winner.number, config, console)
+        except (Diverged, Infeasible) as error:
+            console.print(f"[yellow]it ended without a model: {error}; the next best trial is taken", highlight=False)
+        else:
+            return
+    raise GeotuneError("the full training of the three best trials failed", "look at full: in the space")
 
 
-def _full_training(run: RunFolder, plan: Plan, winner: TrialView, clock: Clock, console: Console) -> None:
-    wanted = plan.full_config(winner.drawn)
-    config = affordable(wanted, winner.seconds / max(1, len(winner.values)), clock.left)
-    fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
-    console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
-    if plan.settings.executor == "ray" and plan.settings.address:
+def _train(record: Record, number: int, config: TrainConfig, console: Console) -> None:
+    path, settings = record.run.path, record.plan.settings
+    if settings.executor == "ray" and settings.address:
         from geotune.final.remote import train_in_full_on_cluster
 
-        train_in_full_on_cluster(plan, run.path, winner.number, config)
+        train_in_full_on_cluster(record.plan, path, number, config)
         return
     import torch
 
-    from geotune.search.machine import local_cpus
-
     torch.set_num_threads(local_cpus())
     with console.status("full training", spinner="dots") as status:
-        train_in_full(run.path, winner.number, config, lambda text: status.update(f"full training: {text}"))
+        train_in_full(path, number, config, lambda text: status.update(f"full training: {text}"))
 
 
-def _ranking(record: Record) -> Table:
+def _ranking(record: Record, ranked: list[TrialView]) -> Table:
     metric = record.plan.goal
-    sign = -1 if record.plan.maximize else 1
-    ranked = sorted((v for v in record.trials() if v.best == v.best), key=lambda v: sign * v.best)
     counts: dict[str, int] = {}
     for view in record.trials():
         counts[view.state] = counts.get(view.state, 0) + 1

@@ -1,8 +1,11 @@
 """`geotune search`: from a space and a dataset to the exported winner; alone, it lists the spaces."""
 
+import shutil
+
 import click
 
 from geotune.commands.settings_help import SettingsCommand
+from geotune.errors import GeotuneError
 
 
 class SearchCommand(SettingsCommand):
@@ -46,8 +49,13 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
     from geotune.commands.conduct import conduct
 
     run = RunFolder.create(Path(plan.settings.runs), plan.space.name)
-    plan.write(run)
-    conduct(run, clock)
+    try:
+        plan.write(run)
+        conduct(run, clock)
+    except GeotuneError:
+        if not any(run.trials()):  # refused before its first trial: nothing half-made stays
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
 
 
 def _list_spaces() -> None:

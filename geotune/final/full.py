@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from geotune.config import dump_yaml, flatten, nest
+from geotune.config import build, dump_yaml, flatten, load_yaml, nest
 from geotune.data.dataset import open_dataset
+from geotune.errors import GeotuneError
 from geotune.geo.metrics import UNIT
-from geotune.record.folder import RunFolder, append_line, read_json, write_atomic
+from geotune.record.folder import RunFolder, TrialFolder, append_line, read_json, write_atomic
 from geotune.record.plan import Plan
 from geotune.record.predictions import write_predictions
 from geotune.train.bundle import add_metrics, load_bundle
@@ -63,13 +64,15 @@ def train_in_full(path: Path, number: int, config: TrainConfig, on_epoch: Callab
     if (done := read_final(run)) is not None:
         return done
     plan, folder, started = Plan.read(run), run.final, time.time()
-    text = dump_yaml(nest(flatten(config)))
-    same = folder.config.is_file() and folder.config.read_text(encoding="utf-8") == text
-    if not same:
-        write_atomic(folder.config, text)
+    known = folder.epochs()
+    begun = _begun(folder)
+    if begun is not None and known and _but_epochs(begun) == _but_epochs(config):
+        config = begun  # its schedule spans the epochs that it began with
+    else:
+        known = []
         folder.metrics.unlink(missing_ok=True)
         folder.drop_checkpoints()
-    known = folder.epochs()
+        write_atomic(folder.config, dump_yaml(nest(flatten(config))))
     resume = folder.latest_checkpoint(known[-1]["epoch"]) if known else None
     last = None
     for last in train(config, folder.path, resume=resume):
@@ -84,6 +87,18 @@ def train_in_full(path: Path, number: int, config: TrainConfig, on_epoch: Callab
     write_atomic(folder.outcome, json.dumps({"state": "complete", "value": final.median, "time": time.time()}) + "\n")
     folder.drop_checkpoints()
     return final
+
+
+def _begun(folder: TrialFolder) -> TrainConfig | None:
+    """The config that an earlier try at the full training began with."""
+    try:
+        return build(TrainConfig, load_yaml(folder.config))
+    except GeotuneError:
+        return None
+
+
+def _but_epochs(config: TrainConfig) -> dict[str, object]:
+    return {key: value for key, value in flatten(config).items() if key != "train.epochs"}
 
 
 def read_final(run: RunFolder) -> Final | None:

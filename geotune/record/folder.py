@@ -52,7 +52,10 @@ class TrialFolder:
 
     def epochs(self) -> list[dict[str, Any]]:
         """What `metrics.jsonl` holds, each epoch once, in order."""
-        found = {line["epoch"]: line for line in read_lines(self.metrics)}
+        found: dict[int, dict[str, Any]] = {}
+        for line in read_lines(self.metrics):  # of an epoch told twice, around a kill, the first
+            if isinstance(line.get("epoch"), int) and isinstance(line.get("metrics"), dict):
+                found.setdefault(line["epoch"], line)
         return [found[epoch] for epoch in sorted(found)]
 
     def latest_checkpoint(self, epoch: int) -> Path | None:

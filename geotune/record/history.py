@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from geotune.config import Flat, flatten, load_yaml
-from geotune.record.folder import RunFolder, TrialFolder, read_json, read_lines
+from geotune.record.folder import RunFolder, TrialFolder, read_json
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,5 @@ def _read(folder: TrialFolder, stamps: tuple[tuple[int, int, int], ...]) -> Tria
     config: Flat = {}
     if folder.config.is_file():
         config = flatten(load_yaml(folder.config))
-    found: dict[int, Mapping[str, Any]] = {}
-    for line in read_lines(folder.metrics):
-        if isinstance(line.get("epoch"), int) and isinstance(line.get("metrics"), dict):
-            found.setdefault(line["epoch"], line)
-    name = folder.path.name
-    epochs = tuple(found[epoch] for epoch in sorted(found))
-    return TrialHistory(
-        str(int(name)) if name.isdigit() else name, folder.path, config, epochs, read_json(folder.outcome)
-    )
+    name = str(int(folder.path.name)) if folder.path.name.isdigit() else folder.path.name
+    return TrialHistory(name, folder.path, config, tuple(folder.epochs()), read_json(folder.outcome))

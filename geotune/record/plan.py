@@ -12,8 +12,8 @@ from pydantic import Field
 
 from geotune import __version__
 from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, load_yaml, nest
-from geotune.errors import GeotuneError
-from geotune.geo.metrics import on_scale
+from geotune.errors import GeotuneError, SettingsError
+from geotune.geo.metrics import larger_is_better, on_scale
 from geotune.record.asha import StoppingSettings
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.space import Goal, Space
@@ -62,7 +62,21 @@ def settle(asked: Flat, space: Space) -> SearchSettings:
     own |= {f"stopping.{key}": value for key, value in flatten(file.stopping).items()}
     if not any(key.startswith("goal.") for key in asked):
         own |= {f"goal.{key}": value for key, value in flatten(file.goal).items()}
-    return build(SearchSettings, {k: v for k, v in (own | asked).items() if v is not None})
+    settings = build(SearchSettings, {k: v for k, v in (own | asked).items() if v is not None})
+    _check_goal(settings.goal or file.goal)
+    return settings
+
+
+def _check_goal(goal: Goal) -> None:
+    """A goal is one validation error, in the direction in which it is better."""
+    metric = goal.metric
+    if bool(goal.minimize) == bool(goal.maximize):
+        raise SettingsError([("goal", "expected minimize or maximize, one of the two")])
+    if not metric.startswith("valid/") or metric.startswith("valid/loss"):
+        raise SettingsError([("goal", f"expected an error on the validation photos, as valid/median; got {metric}")])
+    if larger_is_better(metric) != bool(goal.maximize):
+        right = "maximize" if goal.minimize else "minimize"
+        raise SettingsError([("goal", f"{metric} is better the other way; did you mean goal.{right}={metric}?")])
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,12 @@ from geotune.record.asha import BASELINE, pruner
 from geotune.record.folder import RunFolder, append_line, write_atomic
 from geotune.record.journal import Journal
 from geotune.record.plan import Plan
-from geotune.record.trial import STATES, Assignment, Decision, Outcome, TrialView, view_of
+from geotune.record.trial import FAILED, STATES, Assignment, Decision, Outcome, TrialView, view_of
 
+ENDED = "geotune:ended"
+"""Study attribute: why the search ended for good although trials were left."""
+HOPELESS = 3
+"""So many trials that crashed for good, and no result at all, end a search."""
 RETRIES = 2
 """A trial that crashed is run again so many times before it counts as failed."""
 
@@ -34,30 +38,33 @@ class Record:
         self.run = run
         self.plan = Plan.read(run)
         self.space = self.plan.space
-        self.ending = ""
-        """Why no further trial is issued (`time`, `trials`, `interrupted`), or empty."""
         self._mutex = threading.RLock()
         self._journal = Journal(run.journal)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             storage = optuna.storages.JournalStorage(self._journal)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        names = optuna.get_all_study_names(storage)  # the folder may have been renamed since
         self.study = optuna.create_study(
             storage=storage,
-            study_name=run.name,
+            study_name=names[0] if names else run.name,
             direction="maximize" if self.plan.maximize else "minimize",
             load_if_exists=True,
             pruner=pruner(self.plan.stopping),
         )
         self._sign = -1.0 if self.study.direction == StudyDirection.MAXIMIZE else 1.0
-        if not self.study.get_trials(deepcopy=False):
-            for point in self.space.first[: self.plan.trials]:
-                self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
+        self.ending: str = self.study.user_attrs.get(ENDED, "")
+        """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
+        for point in self.space.first[: self.plan.trials]:
+            self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
         self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
         self._began: dict[int, int] = {}  # trial number -> epochs it had when that attempt began
+        self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
         self._view = {t.number: view_of(t, run.trial(t.number), self.space, self._sign) for t in self._trials(*STATES)}
+        if (best := self.best()) is not None:
+            self._write_best(best)
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -66,6 +73,7 @@ class Record:
         with self._mutex:
             if self.ending:
                 return None
+            self._stop_overdue()
             if self._due:
                 number = self._due.pop(0)
                 trial = self._trial(number)
@@ -84,6 +92,7 @@ class Record:
             trial.set_user_attr("attempt", attempt)
             folder.progress.unlink(missing_ok=True)
             self._live[number], self._began[number] = attempt, frozen.last_step or 0
+            self._epochs[number] = config.train.epochs
             view = self._view.setdefault(number, TrialView(number, "running", drawn))
             view.state, view.drawn = "running", drawn
             resume_from = folder.latest_checkpoint(frozen.last_step or 0)
@@ -98,7 +107,8 @@ class Record:
             if epoch not in frozen.intermediate_values:
                 self._take(number, epoch, metrics)
                 frozen = self._frozen(number)
-            if self.ending or self.study.pruner.prune(self.study, frozen):
+            over = epoch >= self._epochs[number]  # trained to its end: nothing is left to stop
+            if not over and (self.ending or self.study.pruner.prune(self.study, frozen)):
                 return Decision.STOP
             return Decision.GO_ON
 
@@ -142,8 +152,10 @@ class Record:
     # ------------------------------------------------------------------------------ what others read
 
     def end(self, why: str) -> None:
-        """Issue nothing more; running trials stop after their current epoch."""
+        """Issue nothing more; running trials stop after their current epoch. Only `interrupted` is not for good."""
         with self._mutex:
+            if not self.ending and why != "interrupted":
+                self.study.set_user_attr(ENDED, why)
             self.ending = self.ending or why
 
     @property
@@ -164,10 +176,14 @@ class Record:
         with self._mutex:
             return [self._view[number] for number in sorted(self._view)]
 
-    def best(self) -> TrialView | None:
-        """The trial with the best epoch so far, stopped and running ones included."""
+    def ranked(self) -> list[TrialView]:
+        """Trials by their best epoch, stopped and running ones included; those that failed in the end come last."""
         views = [view for view in self.trials() if not math.isnan(view.best)]
-        return min(views, key=lambda view: self._sign * view.best, default=None)
+        return sorted(views, key=lambda view: (view.state in FAILED, self._sign * view.best))
+
+    def best(self) -> TrialView | None:
+        """The first of `ranked`."""
+        return next(iter(self.ranked()), None)
 
     def close(self) -> None:
         """Let another driver open the run."""
@@ -183,6 +199,15 @@ class Record:
         self._handles[trial.number] = trial
         return trial
 
+    def _stop_overdue(self) -> None:
+        """Stop due trials whose last epoch had them stopped, when a kill came between that answer and its record."""
+        for number in list(self._due):
+            frozen = self._frozen(number)
+            if frozen.intermediate_values and self.study.pruner.prune(self.study, frozen):
+                self._due.remove(number)
+                self._live[number] = 0
+                self._close(number, Outcome.STOPPED, "")
+
     def _make_due(self, number: int) -> None:
         del self._live[number]
         self._view[number].state = "due"
@@ -193,6 +218,9 @@ class Record:
         del self._live[number]
         view, folder, trial = self._view[number], self.run.trial(number), self._trial(number)
         view.state, view.reason = outcome.value, reason
+        states = [view.state for view in self._view.values()]
+        if self.best() is None and states.count(Outcome.CRASHED) >= HOPELESS:
+            self.ending = self.ending or "crashed"
         ended = {"state": outcome.value, "value": _plain(view.best), "time": time.time(), "reason": reason}
         write_atomic(folder.outcome, json.dumps(ended) + "\n")
         if outcome is not Outcome.CRASHED:

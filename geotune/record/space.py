@@ -71,8 +71,6 @@ class Space:
         problems = [(key, unknown(key, known)) for key in pins if key not in known]
         problems += [(f"base.{key}", unknown(key, known)) for key in file.base if key not in known]
         problems += [(f"full.{key}", unknown(key, known)) for key in file.full if key not in known]
-        if file.goal.minimize and file.goal.maximize:
-            problems.append(("goal", "expected minimize or maximize, not both"))
         fixed = flatten(file.base) | pins
         parameters: list[Parameter] = []
         for key, spec in file.search.items():
@@ -158,13 +156,15 @@ class Space:
         for setting in settings_of(TrainConfig):
             if setting.key in pins and setting.owner and not set(heads) & set(setting.owner.split(", ")):
                 yield setting.key, f"only {setting.owner} has it; this space has {', '.join(map(str, heads))}"
-        seen = set()
+        seen: set[tuple[str, str]] = set()
         for head in heads:
-            try:
-                self.config({tag: head})
-            except SettingsError as error:
-                yield from (problem for problem in error.problems if problem not in seen)
-                seen |= set(error.problems)
+            for prefix, settings in (("", {}), ("full.", flatten(self.file.full))):
+                try:
+                    self.config({tag: head} | settings)
+                except SettingsError as error:
+                    found = {(prefix + key, text) for key, text in error.problems} - seen
+                    seen |= found | {("full." + key, text) for key, text in error.problems}
+                    yield from sorted(found)
 
     def _impossible(self) -> Iterator[tuple[str, str]]:
         """Values in the ranges that the settings cannot take, each tried in a whole config."""

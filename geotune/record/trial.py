@@ -58,6 +58,9 @@ class TrialView:
     reason: str = ""
 
 
+FAILED = (Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.CRASHED)
+"""Endings after which the same settings, trained for longer, are not to be expected to do well."""
+
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped",

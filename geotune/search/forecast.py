@@ -22,8 +22,11 @@ from geotune.train.probe import Forecast, probe
 from geotune.train.settings import TrainConfig
 
 
-def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: Clock, console: Console) -> None:
-    """Find the weights, time a few steps, and print the screen. Raises what keeps every trial from starting."""
+def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: Clock, console: Console) -> float:
+    """Find the weights, time a few steps, and print the screen -> the full training's seconds, 0 where unknown.
+
+    Raises what keeps every trial from starting.
+    """
     with console.status("finding weights and timing a few steps"):
         weights = find_all_weights(plan.space)
         dataset = open_dataset(plan.data)
@@ -45,6 +48,7 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         table.add_row("trials", _fitting(plan, timed, at_once, clock))
         table.add_row("disk", _disk(timed, at_once, record.run.path))
     console.print(table, highlight=False)
+    return _final_seconds(plan, timed) if timed else 0.0
 
 
 def _timed(plan: Plan, one: Shape, at_once: int) -> Forecast | None:
@@ -90,12 +94,16 @@ def _fitting(plan: Plan, timed: Forecast, at_once: int, clock: Clock) -> str:
     if plan.settings.time is None:
         rounds = math.ceil(plan.trials / max(1, at_once))
         return f"{plan.trials}, at most about {_about(timed.seconds_features + rounds * timed.seconds)}"
-    full = plan.full_config(plan.space.first[0] if plan.space.first else {}).train.epochs
-    final = min(final_seconds(timed.seconds_epoch, full), 0.4 * plan.settings.time)
+    final = min(_final_seconds(plan, timed), 0.4 * plan.settings.time)
     left = max(0.0, clock.left - final - timed.seconds_features)
     fitting = int(left * at_once / max(0.1, timed.seconds))
     fits = f"about {min(fitting, plan.trials)} of {plan.trials}" if fitting < plan.trials else f"all {plan.trials}"
     return f"{fits} whole ones fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
+
+
+def _final_seconds(plan: Plan, timed: Forecast) -> float:
+    epochs = plan.full_config(plan.space.first[0] if plan.space.first else {}).train.epochs
+    return final_seconds(timed.seconds_epoch, epochs)
 
 
 def _disk(timed: Forecast, at_once: int, run: Path) -> str:

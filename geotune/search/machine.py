@@ -28,10 +28,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Offer:
-    """The CPUs and GPUs of a machine, or of a cluster's live nodes."""
+    """The live nodes as (CPUs, GPUs); a trial runs on one of them."""
 
-    cpus: float
-    gpus: float
+    nodes: tuple[tuple[float, float], ...]
+
+    def __str__(self) -> str:
+        each = [f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in dict.fromkeys(self.nodes)]
+        return f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)} with {', '.join(each)}"
 
 
 def local_cpus() -> int:
@@ -51,25 +54,32 @@ def local_gpus() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def this_machine() -> Offer:
+    """What a search without `address` runs on."""
+    return Offer(((float(local_cpus()), float(local_gpus())),))
+
+
 def shape(settings: SearchSettings, offer: Offer) -> Shape:
-    """A trial's share of what is there: what the settings say, else one GPU with its share of the CPUs, else a CPU.
+    """A trial's share of a node: what the settings say, else one GPU with its share of the CPUs, else a CPU.
 
     A cluster that `address` names may have no workers yet and grow: there a trial takes one GPU unless told. Raises
-    GeotuneError where not even one trial fits.
+    GeotuneError where a trial fits on no node.
     """
-    growing = bool(settings.address) and offer.gpus == 0
-    some = 1.0 if offer.gpus or (growing and offer.cpus < 1) else 0.0
-    gpus = settings.gpus if settings.gpus is not None else some
-    at_once = max(1.0, offer.gpus / gpus) if gpus else offer.cpus
-    cpus = settings.cpus if settings.cpus is not None else max(1.0, offer.cpus // max(1.0, at_once))
+    have_gpus = any(gpus for _, gpus in offer.nodes)
+    have_cpus = any(cpus >= 1 for cpus, _ in offer.nodes)
+    growing = bool(settings.address) and not have_gpus
+    gpus = settings.gpus if settings.gpus is not None else float(have_gpus or (growing and not have_cpus))
+    # the CPUs that go with a GPU on the leanest node that has one
+    shares = [cpus // max(1.0, there / gpus) for cpus, there in offer.nodes if there >= gpus] if gpus else []
+    cpus = settings.cpus if settings.cpus is not None else max(1.0, min(shares, default=1.0))
     one = Shape(cpus, gpus)
-    if not growing and (cpus > offer.cpus or gpus > offer.gpus):
-        there = f"there are {offer.cpus:g} CPUs and {offer.gpus:g} GPUs"
-        raise GeotuneError(f"a trial asks for {one}, but {there}", "give cpus= or gpus= that fit")
+    if not growing and not slots(one, offer):
+        raise GeotuneError(f"a trial asks for {one}; there is {offer}", "give cpus= or gpus= that fit on one node")
     return one
 
 
 def slots(one: Shape, offer: Offer) -> int:
     """How many trials of a shape run at once."""
-    by_gpu = offer.gpus / one.gpus if one.gpus else math.inf
-    return max(0, int(min(offer.cpus / one.cpus, by_gpu) + 1e-9))
+    return sum(
+        int(min(cpus / one.cpus, gpus / one.gpus if one.gpus else math.inf) + 1e-9) for cpus, gpus in offer.nodes
+    )

@@ -21,7 +21,8 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
     asked, pins, full = _sorted(parse_overrides(words))
     path = find(str(asked.get("space", "demo")))
     tree = load_yaml(path)
-    tree["full"] = flatten(tree.get("full") or {}) | full
+    if full and isinstance(tree.get("full") or {}, dict):
+        tree["full"] = flatten(tree.get("full") or {}) | full
     space = Space.parse(path.stem, tree, pins, source=str(path))
     dataset = find_data(settle(asked, space).data)
     plan = Plan.make(asked, space, tree, pins, _describe(dataset))

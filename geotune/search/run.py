@@ -11,7 +11,7 @@ from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.display import Display
-from geotune.search.machine import Offer, Shape, local_cpus, local_gpus, shape, slots
+from geotune.search.machine import Shape, shape, slots, this_machine
 
 Run = Callable[[Record, Shape], None]
 
@@ -22,10 +22,10 @@ def executor(plan: Plan, run: RunFolder) -> Iterator[tuple[Run, Shape, int]]:
     if plan.settings.executor == "inline":
         from geotune.search.executors import inline
 
-        here = Offer(float(local_cpus()), float(local_gpus()))
+        here = this_machine()
         one = shape(plan.settings, here)
         if plan.settings.cpus is None:
-            one = Shape(here.cpus, one.gpus)  # one trial at a time has the whole machine
+            one = Shape(here.nodes[0][0], one.gpus)  # one trial at a time has the whole machine
         yield inline.run, one, 1
         return
     from geotune.search.executors import ray
@@ -38,20 +38,23 @@ def executor(plan: Plan, run: RunFolder) -> Iterator[tuple[Run, Shape, int]]:
         yield ray.run, one, slots(one, offer)
 
 
-def run_trials(record: Record, run: Run, one: Shape, clock: Clock, console: Console) -> None:
-    """Run trials until the budget is used up. KeyboardInterrupt leaves what was running due."""
-    with Display(record, clock, console), _watch(record, clock):
+def run_trials(record: Record, run: Run, one: Shape, clock: Clock, expected: float, console: Console) -> None:
+    """Run trials until the budget is used up. KeyboardInterrupt leaves what was running due.
+
+    `expected` is the forecast of the full training in seconds, until a trial shows what it will really take.
+    """
+    with Display(record, clock, console), _watch(record, clock, expected):
         run(record, one)
 
 
 @contextmanager
-def _watch(record: Record, clock: Clock) -> Iterator[None]:
+def _watch(record: Record, clock: Clock, expected: float) -> Iterator[None]:
     """End the record in time for the final training."""
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.5):
-            if clock.search_over(_final_forecast(record)):
+            if clock.search_over(_final_forecast(record, expected)):
                 record.end("time")
 
     thread = threading.Thread(target=watch, name="clock", daemon=True)
@@ -63,10 +66,10 @@ def _watch(record: Record, clock: Clock) -> Iterator[None]:
         thread.join(timeout=5)
 
 
-def _final_forecast(record: Record) -> float:
+def _final_forecast(record: Record, expected: float) -> float:
     """Seconds that the full training of the best trial so far would take."""
     best = record.best()
     if best is None or not best.values:
-        return 0.0
+        return expected
     epochs = record.plan.full_config(best.drawn).train.epochs
     return final_seconds(best.seconds / len(best.values), epochs)

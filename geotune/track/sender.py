@@ -5,6 +5,8 @@ instant: runs are found by our own tags before any is created, values carry the 
 (`track.json`) only spares work. One parent run a search, one child a trial, one for the full training.
 """
 
+import hashlib
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -54,6 +56,8 @@ class Sender(NullSender):
         self._ending = threading.Event()
 
     def start(self) -> None:
+        if self._thread is not None:
+            return
         self._thread = threading.Thread(target=self._work, name="geotune-mlflow", daemon=True)
         self._thread.start()
 
@@ -141,7 +145,8 @@ class Sender(NullSender):
     def _trial(
         self, cursor: Cursor, parent: str, trial: TrialHistory, history: History, unfinished: str | None
     ) -> None:
-        entry = cursor.entry(trial.name)
+        name = _identity(trial)
+        entry = cursor.entry(name)
         store = self._open
         if "id" not in entry:
             if not trial.config:
@@ -149,9 +154,9 @@ class Sender(NullSender):
             started = (trial.folder / "config.yaml").stat().st_mtime
             if trial.epochs:
                 started = min(started, trial.epochs[0]["time"])
-            name = "full training" if trial.name == "final" else f"trial {trial.name}"
-            tags = {"geotune.run": cursor.key, "geotune.trial": trial.name}
-            entry["id"] = store.run(tags, name, started, parent)
+            title = "full training" if trial.name == "final" else f"trial {trial.name}"
+            tags = {"geotune.run": cursor.key, "geotune.trial": name}
+            entry["id"] = store.run(tags, title, started, parent)
         shown = [key for key in (*history.searched, *ALWAYS) if key in trial.config]
         params = {key: trial.config[key] for key in shown if key not in entry.setdefault("params", [])}
         new = [epoch for epoch in trial.epochs if epoch["epoch"] > entry.get("epoch", 0)]
@@ -227,6 +232,13 @@ def catch_up(runs: Path) -> list[str]:
             except Exception:
                 failed.append(path.parent.name)
     return failed
+
+
+def _identity(trial: TrialHistory) -> str:
+    """What tells runs apart: a full training that began anew with other settings is another one."""
+    if trial.name != "final" or not trial.config:
+        return trial.name
+    return f"final-{hashlib.sha256(json.dumps(trial.config, sort_keys=True).encode()).hexdigest()[:8]}"
 
 
 def _rows(metrics: dict[str, Any], when: float, step: int) -> Iterator[tuple[str, float, float, int]]:

@@ -1,5 +1,6 @@
 """What a training will cost, from a few real steps on a few real photos."""
 
+import gc
 import resource
 import sys
 import time
@@ -66,6 +67,9 @@ def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
         ) from None
     finally:
         torch.set_num_threads(before)
+        if torch.cuda.is_available():  # the trials are to have this memory
+            gc.collect()
+            torch.cuda.empty_cache()
 
 
 def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:

@@ -13,6 +13,7 @@ from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, read_json
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
+from tests.record.conftest import TREE
 
 GOAL = "valid/median_km"
 
@@ -208,3 +209,73 @@ def test_optuna_reads_the_journal_itself(record: Record) -> None:
     study = optuna.load_study(study_name=record.run.name, storage=optuna.storages.JournalStorage(backend))
     assert study.best_trial.number == 0
     assert study.best_value == pytest.approx(100 / 9)
+
+
+def test_a_renamed_run_is_the_same_search(make_run: Callable[..., RunFolder]) -> None:
+    record = Record(make_run())
+    play(record, issue(record), 100.0)
+    record.close()
+    moved = record.run.path.rename(record.run.path.with_name("another-name"))
+    again = Record(RunFolder(moved))
+    assert len(again.trials()) == 1
+    assert issue(again).number == 1
+    again.close()
+
+
+def test_a_kill_between_the_answer_and_its_record_does_not_let_a_stopped_trial_go_on(record: Record) -> None:
+    for value in (100.0, 110.0, 120.0):
+        play(record, issue(record), value)
+    bad = issue(record)
+    record.report(bad.number, 1, 1, {GOAL: 1000.0})
+    assert record.report(bad.number, 1, 2, {GOAL: 900.0}) is Decision.STOP
+    record.close()  # killed here: STOP was answered, the end was not recorded
+    again = Record(record.run)
+    assert issue(again).number == bad.number + 1
+    assert again.study.get_trials()[bad.number].state is TrialState.PRUNED
+    again.close()
+
+
+def test_a_trial_trained_to_its_end_is_complete_even_at_a_rung_or_after_the_time(record: Record) -> None:
+    trial = issue(record)
+    for epoch in range(1, 9):
+        record.report(trial.number, 1, epoch, {GOAL: 100.0})
+    record.end("time")
+    assert record.report(trial.number, 1, 9, {GOAL: 100.0}) is Decision.GO_ON
+
+
+def test_the_end_by_time_is_remembered(record: Record) -> None:
+    play(record, issue(record), 100.0)
+    record.end("time")
+    record.close()
+    again = Record(record.run)
+    assert again.done
+    again.close()
+
+
+def test_a_search_in_which_everything_crashes_ends(record: Record) -> None:
+    while (trial := record.issue()) is not None:
+        record.finish(trial.number, trial.attempt, Outcome.CRASHED, "boom")
+    assert [view.state for view in record.trials()] == ["crashed"] * 3
+    assert record.done
+
+
+def test_the_winner_is_a_trial_that_did_not_fail(record: Record) -> None:
+    diverged, sound = issue(record), issue(record)
+    record.report(diverged.number, 1, 1, {GOAL: 10.0})
+    record.finish(diverged.number, 1, Outcome.DIVERGED)
+    record.report(sound.number, 1, 1, {GOAL: 50.0})
+    assert record.best().number == sound.number
+    assert [view.number for view in record.ranked()] == [sound.number, diverged.number]
+
+
+def test_all_first_points_are_enqueued_after_a_kill_among_them(make_run: Callable[..., RunFolder]) -> None:
+    tree = TREE | {"first": [{"train.batch_size": size} for size in (64, 128, 256)]}
+    tree["first"] = [{"model.head.name": "regression", **point} for point in tree["first"]]
+    run = make_run(tree)
+    record = Record(run)
+    record.close()
+    lines = run.journal.read_bytes().splitlines(keepends=True)
+    run.journal.write_bytes(b"".join(lines[: len(lines) // 2 + 1]))
+    again = Record(run)
+    assert [issue(again).config.train.batch_size for _ in range(3)] == [64, 128, 256]
+    again.close()

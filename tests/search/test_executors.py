@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,13 @@ import pytest
 from geotune.record.record import Record
 from geotune.search.executors import inline
 from geotune.search.machine import Shape
+
+
+def _environment(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return ""
 
 
 def outcome_of(record: Record) -> list[Any]:
@@ -36,9 +44,11 @@ def run_ray(run: Any, address: str, one: Shape) -> list[Any]:
     record = Record(run)
     try:
         settings = Plan.read(run).settings.model_copy(update={"address": address})
+        before = signal.getsignal(signal.SIGINT)
         with cluster(settings):
             check_storage(run.path)
             executor.run(record, one)
+        assert signal.getsignal(signal.SIGINT) is before, "or the next Ctrl-C would be swallowed"
         assert record.done
         return outcome_of(record)
     finally:
@@ -83,7 +93,10 @@ def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str) -> Non
             time.sleep(0.05)
             if len(run.trial(0).epochs()) >= 3:
                 found = subprocess.run(["pgrep", "-f", "ray::Worker"], capture_output=True, text=True, check=False)
-                for pid in map(int, found.stdout.split()[:1]):
+                ours = [
+                    pid for pid in map(int, found.stdout.split()) if os.environ["GEOTUNE_CACHE"] in _environment(pid)
+                ]
+                for pid in ours[:1]:  # never a worker of somebody else's Ray on this machine
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
 

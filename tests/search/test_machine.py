@@ -20,14 +20,14 @@ from geotune.search.machine import Offer, Shape, local_cpus, shape, slots
     ],
 )
 def test_shapes_and_slots(asked: dict[str, float], cpus: float, gpus: float, one: Shape, at_once: int) -> None:
-    got = shape(SearchSettings(**asked), Offer(cpus, gpus))
+    got = shape(SearchSettings(**asked), Offer(((cpus, gpus),)))
     assert got == one
-    assert slots(got, Offer(cpus, gpus)) == at_once
+    assert slots(got, Offer(((cpus, gpus),))) == at_once
 
 
 def test_a_trial_that_fits_nowhere_is_said_at_once() -> None:
-    with pytest.raises(GeotuneError, match="2 CPU and 1 GPU, but there are 2 CPUs and 0 GPUs"):
-        shape(SearchSettings(gpus=1, cpus=2), Offer(2, 0))
+    with pytest.raises(GeotuneError, match="2 CPU and 1 GPU; there is 1 node with 2 CPUs and 0 GPUs"):
+        shape(SearchSettings(gpus=1, cpus=2), Offer(((2, 0),)))
 
 
 def test_local_cpus_is_within_the_affinity() -> None:
@@ -35,6 +35,14 @@ def test_local_cpus_is_within_the_affinity() -> None:
 
 
 def test_a_cluster_without_workers_yet_is_asked_for_a_gpu() -> None:
-    assert shape(SearchSettings(address="auto"), Offer(0, 0)) == Shape(1, 1)
-    assert shape(SearchSettings(address="auto", gpus=0.5, cpus=4), Offer(0, 0)) == Shape(4, 0.5)
-    assert slots(Shape(1, 1), Offer(0, 0)) == 0
+    assert shape(SearchSettings(address="auto"), Offer(((0, 0),))) == Shape(1, 1)
+    assert shape(SearchSettings(address="auto", gpus=0.5, cpus=4), Offer(((0, 0),))) == Shape(4, 0.5)
+    assert slots(Shape(1, 1), Offer(((0, 0),))) == 0
+
+
+def test_a_trial_runs_on_one_node_whatever_the_others_have() -> None:
+    mixed = Offer(((8, 0), (4, 1), (16, 2)))
+    assert shape(SearchSettings(address="auto"), mixed) == Shape(4, 1), "the leanest GPU node decides"
+    assert slots(Shape(4, 1), mixed) == 3
+    with pytest.raises(GeotuneError, match="fit on one node"):
+        shape(SearchSettings(address="auto", gpus=3), mixed)

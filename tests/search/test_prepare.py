@@ -88,3 +88,19 @@ def test_the_goal_selects_the_epoch_unless_told(make_search) -> None:
     assert plan.config({}).train.select == "valid/within_750km"
     _, plan = make_search("goal.maximize=valid/within_750km", "train.select=valid/median")
     assert plan.config({}).train.select == "valid/median"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["goal.minimize=valid/median", "goal.maximize=valid/within_750km"], "one of the two"),
+        (["goal.maximize=valid/median"], "did you mean goal.minimize=valid/median?"),
+        (["goal.minimize=valid/within_750km"], "did you mean goal.maximize=valid/within_750km?"),
+        (["goal.minimize=train/loss"], "an error on the validation photos"),
+        (["full.train.epochs=abc"], "full.train.epochs"),
+    ],
+)
+def test_goals_and_full_settings_are_checked_before_anything_starts(make_search, words: list[str], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_search(*words)
+    assert said in str(caught.value)

@@ -7,6 +7,8 @@ makes its trial due again in the record, and the record issues it first.
 import json
 import logging
 import os
+import signal
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -21,6 +23,8 @@ from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.executors.ray_cluster import offer
 from geotune.search.machine import Shape, slots
 
+SPOILING = (Outcome.CRASHED, Outcome.INFEASIBLE)
+"""Outcomes that leave a process in doubt: its GPU memory in pieces, or its CUDA context broken for good."""
 _RECORDS: dict[str, Record] = {}
 """Run folder -> its open record in this process. Ray copies and pickles its searcher and scheduler; a name survives."""
 
@@ -32,6 +36,7 @@ def run(record: Record, one: Shape) -> None:
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
     try:
         tuner = tune.Tuner(
             tune.with_resources(Worker, tune.PlacementGroupFactory([{"CPU": one.cpus, "GPU": one.gpus}])),
@@ -55,6 +60,9 @@ def run(record: Record, one: Shape) -> None:
         tuner.fit()
     finally:
         del _RECORDS[key]
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():  # Ray leaves its own behind: it would swallow the next Ctrl-C
+                signal.signal(number, handler)
     if not record.done:  # Ray ends quietly on Ctrl-C
         record.end("interrupted")
         record.give_back()
@@ -115,8 +123,8 @@ class Decisions(FIFOScheduler):  # type: ignore[misc]
         if "outcome" in result:
             outcome = Outcome(result["outcome"])
             record.finish(number, attempt, outcome, result["reason"])
-            # An actor that ran out of memory is asked once more, and dies of it: it takes no other trial.
-            return str(TrialScheduler.CONTINUE if outcome is Outcome.INFEASIBLE else TrialScheduler.STOP)
+            # A worker that crashed or ran out of memory is asked once more, and ends: it takes no other trial.
+            return str(TrialScheduler.CONTINUE if outcome in SPOILING else TrialScheduler.STOP)
         if record.report(number, attempt, result["epoch"], json.loads(result["metrics"])) is Decision.STOP:
             record.finish(number, attempt, Outcome.STOPPED)
             return str(TrialScheduler.STOP)
@@ -162,7 +170,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         from geotune.train.outcomes import Diverged, Infeasible
 
         if self._spoiled:
-            raise RuntimeError("this worker ran out of memory; a fresh one takes the next trial")
+            raise RuntimeError("a fresh worker takes the next trial")
         try:
             epoch = next(self._epochs)
             epoch.save(self._assignment.checkpoint(epoch.number))
@@ -172,12 +180,12 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         except Diverged as error:
             return self._outcome(Outcome.DIVERGED, str(error))
         except Infeasible as error:
-            self._spoiled = True
             return self._outcome(Outcome.INFEASIBLE, str(error))
         except Exception:
             return self._outcome(Outcome.CRASHED, traceback.format_exc())
 
     def _outcome(self, outcome: Outcome, reason: str) -> dict[str, Any]:
+        self._spoiled = outcome in SPOILING
         # Without Ray's "done": of such a result it would tell no scheduler.
         return self._id | {"outcome": outcome.value, "reason": reason}
 

@@ -14,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
 from geotune.search.machine import Offer, Shape, local_cpus
+from geotune.train.outcomes import Diverged, Infeasible
 
 T = TypeVar("T")
 
@@ -55,8 +56,8 @@ def _connect(settings: SearchSettings) -> None:
 
 def offer() -> Offer:
     """What the live nodes have."""
-    total = ray.cluster_resources()
-    return Offer(total.get("CPU", 0.0), total.get("GPU", 0.0))
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Offer(tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive))
 
 
 def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
@@ -69,7 +70,8 @@ def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
         ray.cancel(reference, force=True)
         raise
     except ray.exceptions.RayTaskError as error:
-        raise error.cause if isinstance(error.cause, GeotuneError) else error from None
+        expected = isinstance(error.cause, GeotuneError | Diverged | Infeasible)
+        raise error.cause if expected else error from None
     return result
 
 
