@@ -17,7 +17,7 @@ from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
-from geotune.search.display import drawn_text, value_text
+from geotune.search.display import counted, drawn_text, value_text
 from geotune.search.forecast import show_forecast
 from geotune.search.machine import local_cpus
 from geotune.search.run import executor, run_trials
@@ -101,9 +101,11 @@ def _ranking(record: Record, ranked: list[TrialView]) -> Table:
     metric = record.plan.goal
     counts: dict[str, int] = {}
     for view in record.trials():
-        counts[view.state] = counts.get(view.state, 0) + 1
+        state = "unfinished" if view.state == "due" else view.state
+        counts[state] = counts.get(state, 0) + 1
     said = ", ".join(f"{count} {state}" for state, count in counts.items())
-    table = Table(title=f"{len(record.trials())} trials: {said}", title_justify="left", box=None, pad_edge=False)
+    title = f"{counted(len(record.trials()), 'trial')}: {said}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in ("trial", metric, "epochs", "settings"):
         table.add_column(column, justify="left" if column == "settings" else "right")
     for view in ranked[:5]:
@@ -118,14 +120,18 @@ def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> Non
     if plan.settings.tracking != "none":
         runs = _relative(run.path.parent)
         console.print(f"compare   geotune ui{'' if str(runs) == 'runs' else f' runs={runs}'}", highlight=False)
-    console.print(f"one point for every photo would give {final.baseline:,.0f} {final.unit}", highlight=False)
+    one_point = f"one point for every photo would give {final.baseline:,.0f} {final.unit}"
+    console.print(one_point, highlight=False)
+    if final.baseline <= final.high:
+        console.print("[yellow]this model is not shown to be better than that; more photos or more time may help")
     console.print(f"[bold]{final}", highlight=False)
 
 
 def _nothing(record: Record) -> GeotuneError:
     failed = [view for view in record.trials() if view.reason]
     if not failed:
-        return GeotuneError(f"{record.run.path}: no trial has ended an epoch yet", "give it more time=")
+        mend = f"geotune resume {_relative(record.run.path)}"
+        return GeotuneError(f"{record.run.path}: no trial has ended an epoch yet", mend)
     last = failed[-1]
     reason = last.reason.strip()
     return GeotuneError(f"no trial gave a result; trial {last.number} {last.state}:\n{reason}")

@@ -9,12 +9,15 @@ from geotune.errors import GeotuneError
 
 
 class SearchCommand(SettingsCommand):
-    settings = ("geotune.record.plan:SearchSettings", "geotune.train.settings:TrainConfig")
+    settings = (
+        "geotune.record.plan:SearchSettings:Settings of the search",
+        "geotune.train.settings:TrainConfig:Settings of every trial",
+    )
 
 
 @click.command("search", cls=SearchCommand)
 @click.argument("words", nargs=-1, metavar="[space=NAME] [data=DIR] [KEY=VALUE]...")
-@click.option("--dry-run", is_flag=True, help="Check everything, show what would happen, start nothing.")
+@click.option("--dry-run", is_flag=True, help="Check settings, data and weights, print some draws; start nothing.")
 def command(words: tuple[str, ...], dry_run: bool) -> None:
     """Search for the best way to train on your photos, then train it in full and test it once.
 
@@ -32,6 +35,12 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
         _list_spaces()
         return
     from pathlib import Path
+
+    from geotune.record.library import shipped
+
+    for word in words:
+        if word in shipped():
+            raise GeotuneError(f"{word}: expected key=value", f"did you mean space={word}?")
 
     from geotune.record.folder import RunFolder
     from geotune.search.budget import Clock

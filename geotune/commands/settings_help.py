@@ -9,19 +9,22 @@ from geotune.config import Setting, settings_of
 
 
 class SettingsCommand(click.Command):
-    """A command whose `settings` attribute names Settings classes as "module:Class"; they are loaded for help only."""
+    """A command whose `settings` name Settings classes as "module:Class[:Title]"; they are loaded for help only."""
 
     settings: tuple[str, ...] = ()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown: set[str] = set()
         for path in self.settings:
-            module, _, name = path.partition(":")
+            module, name, title = (path + ":Settings").split(":")[:3]
             cls = getattr(importlib.import_module(module), name)
             groups: dict[str, list[Setting]] = {}
             for setting in settings_of(cls):
-                groups.setdefault(setting.key.rpartition(".")[0], []).append(setting)
+                if setting.key not in shown:
+                    groups.setdefault(setting.key.rpartition(".")[0], []).append(setting)
+            shown |= {setting.key for setting in settings_of(cls)}
             for group, members in groups.items():
-                with formatter.section(f"Settings {group}.*" if group else "Settings"):
+                with formatter.section(f"{title} {group}.*" if group else title):
                     formatter.write_dl([(_left(setting), _right(setting)) for setting in members])
 
 

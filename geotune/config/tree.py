@@ -85,6 +85,6 @@ def applicable(cls: type[Settings], flat: Mapping[str, Any]) -> Flat:
     for key, value in flat.items():
         setting, tag = known.get(key), f"{key.rpartition('.')[0]}.name"
         chosen = flat.get(tag, known[tag].default if tag in known else None)
-        if setting is None or not setting.owner or chosen in setting.owner.split(", "):
+        if setting is None or not setting.owner or key == tag or chosen in setting.owner.split(", "):
             kept[key] = value
     return kept

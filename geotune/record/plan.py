@@ -25,15 +25,15 @@ LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
 class SearchSettings(Settings):
     """The words of a search itself; those that a space file may set too take its value unless given."""
 
-    space: str = "demo"
-    """Search space: a name, or the path of a YAML file."""
+    space: str = ""
+    """Search space: a name, or the path of a YAML file; `geotune search` lists them."""
     data: str = ""
     """Dataset folder; demo builds the embedded one. Default: the space's, else ./data."""
     runs: str = "runs"
     """Folder for the runs; on a cluster one that every node shares."""
     trials: int | None = Field(None, ge=1)
     """Trials at the most. Default: the space's."""
-    time: Duration | None = None
+    time: Duration | None = Field(None, gt=0)
     """Wall-clock time, the final training included, as in 20m or 8h. Default: the space's."""
     seed: int = Field(0, ge=0)
     """Seed of the proposals and of every training run."""

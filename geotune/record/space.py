@@ -66,28 +66,25 @@ class Space:
     @classmethod
     def parse(cls, name: str, tree: Mapping[str, Any], pins: Flat, source: str = "") -> "Space":
         """Check the mapping of a space file; `pins` are dotted settings of the command line, which win."""
-        file = _read(tree, source)
+        file, problems = _read(tree)
         known = {setting.key for setting in settings_of(TrainConfig)}
-        problems = [(key, unknown(key, known)) for key in pins if key not in known]
-        problems += [(f"base.{key}", unknown(key, known)) for key in file.base if key not in known]
-        problems += [(f"full.{key}", unknown(key, known)) for key in file.full if key not in known]
-        fixed = flatten(file.base) | pins
+        base, full = flatten(file.base), flatten(file.full)
+        for prefix, settings in (("", pins), ("base.", base), ("full.", full), ("search.", file.search)):
+            problems += [(prefix + key, unknown(key, known)) for key in settings if key not in known]
+        fixed = {key: value for key, value in (base | pins).items() if key in known}
         parameters: list[Parameter] = []
         for key, spec in file.search.items():
-            if key not in known:
-                problems.append((f"search.{key}", unknown(key, known)))
-                continue
             try:
                 parameter = _resolve(Parameter.parse(key, spec), fixed, parameters, set(file.search))
             except ValueError as error:
                 problems.append((f"search.{key}", str(error)))
                 continue
-            if parameter is not None and key not in pins:
+            if parameter is not None and key not in pins and key in known:
                 parameters.append(parameter)
-        if problems:
-            raise SettingsError(problems, source)
+        if not file.search:
+            problems.append(("search", "is empty; to train one config: geotune train KEY=VALUE"))
         space = cls(name, file, tuple(parameters), fixed, ())
-        problems = list(space._unusable(pins)) or list(space._impossible())
+        problems += list(space._unusable(pins)) or list(space._impossible())
         first = []
         for number, point in enumerate(file.first, start=1):
             try:
@@ -127,6 +124,11 @@ class Space:
         defaults = {setting.key: setting.default for setting in settings_of(TrainConfig)}
         return (self.fixed.get(key, defaults.get(key)),)
 
+    @property
+    def _full(self) -> Flat:
+        known = {setting.key for setting in settings_of(TrainConfig)}
+        return {key: value for key, value in flatten(self.file.full).items() if key in known}
+
     def _applies(self, parameter: Parameter, drawn: Flat) -> bool:
         return all(drawn.get(parent, self.fixed.get(parent)) in values for parent, values in parameter.when.items())
 
@@ -158,7 +160,7 @@ class Space:
                 yield setting.key, f"only {setting.owner} has it; this space has {', '.join(map(str, heads))}"
         seen: set[tuple[str, str]] = set()
         for head in heads:
-            for prefix, settings in (("", {}), ("full.", flatten(self.file.full))):
+            for prefix, settings in (("", {}), ("full.", self._full)):
                 try:
                     self.config({tag: head} | settings)
                 except SettingsError as error:
@@ -187,19 +189,24 @@ class Space:
                     break
 
 
-def _read(tree: Mapping[str, Any], source: str) -> SpaceFile:
-    groups = ("base", "search", "first", "full")
-    settings = {key: value for key, value in tree.items() if key not in groups}
+def _read(tree: Mapping[str, Any]) -> tuple[SpaceFile, list[tuple[str, str]]]:
+    """The file's keys, and what is wrong with them; a faulty one counts as not given, so that the rest is checked."""
+    groups: dict[str, type] = {"base": dict, "search": dict, "first": list, "full": dict}
     problems: list[tuple[str, str]] = []
-    for key in groups:
-        wanted = list if key == "first" else dict
-        if not isinstance(tree.get(key) or wanted(), wanted):
-            problems.append((key, f"expected a {'list' if wanted is list else 'mapping'}; got {tree[key]!r}"))
-    if problems:
-        raise SettingsError(problems, source)
-    words = build(SpaceFile, settings, source)
-    rest = {key: tree[key] for key in groups if tree.get(key)}
-    return words.model_copy(update=rest)
+    try:
+        words = build(SpaceFile, {key: value for key, value in tree.items() if key not in groups})
+    except SettingsError as error:
+        problems, words = list(error.problems), SpaceFile()
+    rest = {}
+    for key, wanted in groups.items():
+        value: Any = tree.get(key) or wanted()
+        if not isinstance(value, wanted):
+            problems.append((key, f"expected a {'list' if wanted is list else 'mapping'}; got {value!r}"))
+        elif isinstance(value, list) and not all(isinstance(point, dict) for point in value):
+            problems.append((key, f"expected a list of mappings; got {value!r}"))
+        else:
+            rest[key] = value
+    return words.model_copy(update=rest), problems
 
 
 def _resolve(parameter: Parameter, fixed: Flat, above: list[Parameter], searched: set[str]) -> Parameter | None:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import optuna
 from rich.console import Console
-from rich.table import Table
 
 from geotune.data.cache import cache_root
 from geotune.data.dataset import Dataset, open_dataset
-from geotune.record.parameter import Parameter
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
-from geotune.search.display import drawn_text, duration_text
+from geotune.search.display import counted, drawn_text, duration_text
 from geotune.search.machine import Shape
 from geotune.search.preflight import find_all_weights
 from geotune.train.probe import Forecast, probe
@@ -31,23 +29,24 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         weights = find_all_weights(plan.space)
         dataset = open_dataset(plan.data)
         timed = _timed(plan, one, at_once)
-    table = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, str]] = []
     photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
-    table.add_row("run", str(record.run.path))
-    table.add_row("data", f"{dataset.folder} ({photos}; {dataset.extent})")
-    table.add_row("asks", dataset.split_question)
-    table.add_row("goal", f"{'maximize' if plan.maximize else 'minimize'} {plan.goal}")
-    table.add_row("searched", ", ".join(_short(parameter) for parameter in plan.space.parameters) or "nothing")
-    table.add_row("space", f"{_count(plan.space.size)} configs, {len(plan.space.first)} known-good first")
-    table.add_row("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights)))
-    table.add_row("machine", f"{at_once} trials at once, {one} each ({plan.settings.executor})")
+    rows.append(("run", str(record.run.path)))
+    rows.append(("data", f"{dataset.folder} ({photos}; {dataset.extent})"))
+    rows.append(("asks", dataset.split_question))
+    rows.append(("goal", f"{'maximize' if plan.maximize else 'minimize'} {plan.goal}"))
+    rows.append(("searched", ", ".join(parameter.key for parameter in plan.space.parameters)))
+    rows.append(("space", f"{_count(plan.space.size)}, {len(plan.space.first)} known-good first"))
+    rows.append(("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights))))
+    rows.append(("machine", f"{counted(at_once, 'trial')} at once, {one} each ({plan.settings.executor})"))
     if timed is None:
-        table.add_row("a trial", "not timed: no worker is there yet")
+        rows.append(("a trial", "not timed: no worker is there yet"))
     else:
-        table.add_row("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}")
-        table.add_row("trials", _fitting(plan, timed, at_once, clock))
-        table.add_row("disk", _disk(timed, at_once, record.run.path))
-    console.print(table, highlight=False)
+        rows.append(("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}"))
+        rows.append(("trials", _fitting(plan, timed, at_once, clock)))
+        rows.append(("disk", _disk(timed, at_once, record.run.path)))
+    for name, text in rows:
+        console.print(f"{name:<9} {text}", highlight=False)
     return _final_seconds(plan, timed) if timed else 0.0
 
 
@@ -73,11 +72,12 @@ def show_draws(plan: Plan, dataset: Dataset) -> None:
     """What `--dry-run` prints: the weights are looked for, five configs drawn, nothing is written."""
     console = Console()
     find_all_weights(plan.space)
-    console.print(f"{plan.space.name} on {dataset.folder}: {_count(plan.space.size)} configs, goal {plan.goal}")
+    console.print(f"{plan.space.name} on {dataset.folder}: {_count(plan.space.size)}, goal {plan.goal}")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=plan.settings.seed))
     for point in plan.space.first:
         study.enqueue_trial(plan.space.encode(point))
-    for number in range(5):
+    for number in range(int(min(5, plan.trials, plan.space.size))):
         drawn = plan.space.draw(study.ask())
         plan.config(drawn)
         console.print(f"  {number}: {drawn_text(drawn)}", highlight=False, soft_wrap=True)
@@ -98,7 +98,7 @@ def _fitting(plan: Plan, timed: Forecast, at_once: int, clock: Clock) -> str:
     left = max(0.0, clock.left - final - timed.seconds_features)
     fitting = int(left * at_once / max(0.1, timed.seconds))
     fits = f"about {min(fitting, plan.trials)} of {plan.trials}" if fitting < plan.trials else f"all {plan.trials}"
-    return f"{fits} whole ones fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
+    return f"{fits} fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
 
 
 def _final_seconds(plan: Plan, timed: Forecast) -> float:
@@ -125,8 +125,4 @@ def _about(seconds: float) -> str:
 
 
 def _count(size: float) -> str:
-    return "endless" if math.isinf(size) else f"{size:,.0f}"
-
-
-def _short(parameter: Parameter) -> str:
-    return parameter.key
+    return "endless configs" if math.isinf(size) else counted(int(size), "config")

@@ -18,12 +18,20 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
 
     Raises SettingsError with all faults of the command line or of the space file, GeotuneError for the dataset.
     """
-    asked, pins, full = _sorted(parse_overrides(words))
-    path = find(str(asked.get("space", "demo")))
+    asked, pins, full, problems = _sorted(parse_overrides(words))
+    if "space" not in asked:
+        problems.append(("space", "is needed; `geotune search` lists them"))
+        raise SettingsError(problems)
+    path = find(str(asked["space"]))
     tree = load_yaml(path)
     if full and isinstance(tree.get("full") or {}, dict):
         tree["full"] = flatten(tree.get("full") or {}) | full
-    space = Space.parse(path.stem, tree, pins, source=str(path))
+    try:
+        space = Space.parse(path.stem, tree, pins)
+    except SettingsError as error:
+        raise SettingsError(problems + error.problems, str(path) if not problems else "") from None
+    if problems:
+        raise SettingsError(problems)
     dataset = find_data(settle(asked, space).data)
     plan = Plan.make(asked, space, tree, pins, _describe(dataset))
     return plan, dataset
@@ -60,21 +68,19 @@ def unchanged(plan: Plan) -> None:
         )
 
 
-def _sorted(flat: Flat) -> tuple[Flat, Flat, Flat]:
-    """(words of the search, settings of every trial, settings of the full training), unknown keys told together."""
+def _sorted(flat: Flat) -> tuple[Flat, Flat, Flat, list[tuple[str, str]]]:
+    """(words of the search, settings of every trial, settings of the full training, what is wrong with the words)."""
     words = {setting.key for setting in settings_of(SearchSettings)}
     settings = {setting.key for setting in settings_of(TrainConfig)} - words
     known = words | settings | {f"full.{key}" for key in settings}
-    strange = [(key, unknown(key, known)) for key in flat if key not in known]
+    problems = [(key, unknown(key, known)) for key in flat if key not in known]
     asked = {key: value for key, value in flat.items() if key in words}
     try:
         build(SearchSettings, asked)
     except SettingsError as error:
-        strange += error.problems
-    if strange:
-        raise SettingsError(strange)
-    full = {key.removeprefix("full."): value for key, value in flat.items() if key.startswith("full.")}
-    return asked, {key: value for key, value in flat.items() if key in settings}, full
+        problems += error.problems
+    full = {key.removeprefix("full."): v for key, v in flat.items() if key in known and key.startswith("full.")}
+    return asked, {key: value for key, value in flat.items() if key in settings}, full, problems
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

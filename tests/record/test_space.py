@@ -93,6 +93,7 @@ def test_all_faults_at_once() -> None:
         ({"model.head.hidden": {"choice": [1, 1]}}, "a value twice"),
         ({"train.clip": {"uniform": [0, 1], "when": {"optim.name": ["sgd"]}}}, "optim.name is not searched here"),
         ({"train.clip": {"uniform": [0, 1], "when": {"model.head.name": ["mixture"]}}}, "is never 'mixture'"),
+        ({"model.head.name": {"choice": ["cells", "foo"]}}, "expected one of regression, cells, hybrid; got 'foo'"),
         ({"model.head.cells": {"choice": [32, 64]}}, "regression has no such setting; add when"),
     ],
 )
@@ -163,3 +164,29 @@ def test_size() -> None:
         == 12
     )
     assert math.isinf(Space.parse("t", TREE, {}).size)
+
+
+def test_faults_of_every_stage_are_told_together() -> None:
+    tree = changed(
+        goal={"minimise": "valid/median"},
+        budget={"time": 3},
+        base={"model.frozen_layers": 9, "model.head.foo": 1},
+        search={"input.augment": {"choice": ["light", "hard"]}},
+        full={"train.epochs": "many", "foo": 3},
+    )
+    text = faults(tree)
+    for key in (
+        "goal.minimise",
+        "budget.time",
+        "base.model.head.foo",
+        "full.foo",
+        "model.frozen_layers",
+        "train.epochs",
+    ):
+        assert key in text
+    assert "full.train.epochs" in text
+
+
+def test_a_space_with_nothing_to_search() -> None:
+    assert "geotune train" in faults({"search": {}})
+    assert "first" in faults({"search": TREE["search"], "first": [3]})

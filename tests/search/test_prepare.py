@@ -18,7 +18,8 @@ def fails(*words: str, kind: type[GeotuneError] = GeotuneError) -> str:
 
 def test_all_misspelt_words_at_once() -> None:
     text = fails("spce=demo", "model.bakbone=resnet18", "trials=abc", kind=SettingsError)
-    assert "3 problems" in text
+    assert "4 problems" in text
+    assert "`geotune search` lists them" in text
     assert "did you mean space?" in text
     assert "did you mean model.backbone?" in text
     assert "trials" in text
