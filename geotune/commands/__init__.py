@@ -1,0 +1,1 @@
+"""One file a command; `geotune.cli` loads it when the command runs."""

@@ -17,7 +17,7 @@ from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
-from geotune.search.display import counted, drawn_text, value_text
+from geotune.search.display import counted, drawn_text, following, value_text
 from geotune.search.forecast import show_forecast
 from geotune.search.machine import local_cpus
 from geotune.search.run import executor, run_trials
@@ -75,7 +75,8 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
         fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
         console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
         try:
-            _train(record, winner.number, config, console)
+            with following(record.run.final, "full training", console):
+                _train(record, winner.number, config)
         except (Diverged, Infeasible) as error:
             console.print(f"[yellow]it ended without a model: {error}; the next best trial is taken", highlight=False)
         else:
@@ -83,7 +84,7 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
     raise GeotuneError("the full training of the three best trials failed", "look at full: in the space")
 
 
-def _train(record: Record, number: int, config: TrainConfig, console: Console) -> None:
+def _train(record: Record, number: int, config: TrainConfig) -> None:
     path, settings = record.run.path, record.plan.settings
     if settings.executor == "ray" and settings.address:
         from geotune.final.remote import train_in_full_on_cluster
@@ -93,8 +94,7 @@ def _train(record: Record, number: int, config: TrainConfig, console: Console) -
     import torch
 
     torch.set_num_threads(local_cpus())
-    with console.status("full training", spinner="dots") as status:
-        train_in_full(path, number, config, lambda text: status.update(f"full training: {text}"))
+    train_in_full(path, number, config)
 
 
 def _ranking(record: Record, ranked: list[TrialView]) -> Table:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def affordable(config: TrainConfig, epoch_seconds: float, seconds_left: float) -
     return config.model_copy(update={"train": config.train.model_copy(update={"epochs": fitting})})
 
 
-def train_in_full(path: Path, number: int, config: TrainConfig, on_epoch: Callable[[str], None]) -> Final:
+def train_in_full(path: Path, number: int, config: TrainConfig) -> Final:
     """Train into `final/` (going on where an earlier try was cut off), export to `model/`, test once.
 
     A run that has been tested is not tested again: its final.json is what comes back.
@@ -80,7 +79,6 @@ def train_in_full(path: Path, number: int, config: TrainConfig, on_epoch: Callab
             last.save(folder.checkpoint(1, last.number))
             append_line(folder.metrics, {"epoch": last.number, "time": time.time(), "metrics": last.metrics})
             folder.drop_checkpoints(keep=2)
-        on_epoch(f"epoch {last.number} of {last.epochs}")
     assert last is not None, "a training has at least one epoch"
     last.export(run.model)
     final = _test(run, plan, number, len(folder.epochs()), time.time() - started)

@@ -21,4 +21,4 @@ def _task(run: str, number: int, config: str, threads: int) -> None:
     from geotune.final.full import train_in_full
 
     torch.set_num_threads(threads)
-    train_in_full(Path(run), number, TrainConfig.model_validate_json(config), lambda text: None)
+    train_in_full(Path(run), number, TrainConfig.model_validate_json(config))

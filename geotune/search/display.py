@@ -3,6 +3,8 @@
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from geotune.config import Flat
-from geotune.record.folder import read_json
+from geotune.record.folder import TrialFolder, read_json
 from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.search.budget import Clock
@@ -44,6 +46,43 @@ def duration_text(seconds: float) -> str:
     """`4:05` or `1:02:30`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def progress_of(folder: TrialFolder) -> tuple[str, float]:
+    """What a training is doing, and the share of its epochs that is done."""
+    progress = read_json(folder.progress)
+    if not progress:
+        return "starting", 0.0
+    within = progress.get("step", 0) / max(1, progress.get("steps", 1))
+    stage, epoch, epochs = progress.get("stage", ""), progress.get("epoch", 0), max(1, progress.get("epochs", 1))
+    if epoch < 1:
+        return f"{stage} {within:.0%}", 0.0
+    return f"{stage}, epoch {epoch} of {epochs}", (epoch - 1 + within) / epochs
+
+
+@contextmanager
+def following(folder: TrialFolder, title: str, console: Console) -> Iterator[None]:
+    """Show how one training goes on while the block runs it."""
+    over = threading.Event()
+    status = console.status(title)
+
+    def follow() -> None:
+        told = time.monotonic()
+        while not over.wait(REFRESH_SECONDS):
+            text = f"{title}: {progress_of(folder)[0]}"
+            status.update(text)
+            if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
+                told = time.monotonic()
+                console.print(text, highlight=False)
+
+    thread = threading.Thread(target=follow, name="display", daemon=True)
+    with status:
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(timeout=5)
 
 
 class Display:
@@ -110,15 +149,7 @@ class Display:
         return f"{record.run.name}: {ended} of {plan.trials} trials, {found}, {duration_text(self._clock.spent)}{limit}"
 
     def _where(self, view: TrialView) -> tuple[str, float]:
-        """What a running trial is doing, and the share of its training that is done."""
-        progress = read_json(self._record.run.trial(view.number).progress)
-        if not progress:
-            return "starting", 0.0
-        within = progress.get("step", 0) / max(1, progress.get("steps", 1))
-        stage, epoch, epochs = progress.get("stage", ""), progress.get("epoch", 0), max(1, progress.get("epochs", 1))
-        if epoch < 1:
-            return f"{stage} {within:.0%}", 0.0
-        return f"{stage}, epoch {epoch} of {epochs}", (epoch - 1 + within) / epochs
+        return progress_of(self._record.run.trial(view.number))
 
     def _table(self) -> Group:
         table = Table.grid(padding=(0, 1))

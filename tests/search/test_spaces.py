@@ -26,7 +26,7 @@ def test_a_shipped_space_runs_from_its_first_points_to_a_tested_model(name: str,
     if plan.space.first:
         assert {k: v for k, v in trials[0].drawn.items() if k != "input.sizes"} == plan.space.first[0]
     assert best is not None
-    final = train_in_full(run.path, best.number, plan.full_config(best.drawn), lambda text: None)
+    final = train_in_full(run.path, best.number, plan.full_config(best.drawn))
     assert final.low <= final.median <= final.high
     assert (Path(run.model) / "model.safetensors").is_file()
 
