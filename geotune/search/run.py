@@ -11,6 +11,7 @@ from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.display import Display
+from geotune.search.executors import on_loopback
 from geotune.search.machine import Shape, shape, slots, this_machine
 
 Run = Callable[[Record, Shape], None]
@@ -28,6 +29,8 @@ def executor(plan: Plan, run: RunFolder) -> Iterator[tuple[Run, Shape, int]]:
             one = Shape(here.nodes[0][0], one.gpus)  # one trial at a time has the whole machine
         yield inline.run, one, 1
         return
+    if not plan.settings.address:
+        on_loopback()
     from geotune.search.executors import ray
     from geotune.search.executors.ray_cluster import check_storage, cluster
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,24 @@ def test_a_search_ends_with_a_tested_model_and_stands_in_mlflow(
     assert run.final_json.read_bytes() == before, "the test split is touched once"
 
 
+def listening(mark: str) -> list[str]:
+    """Addresses on which Ray's processes of this test listen: those with `mark` in their environment."""
+    lines = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
+    found = []
+    for line in lines:
+        pids = re.findall(r"pid=(\d+)", line)
+        if re.search(r"raylet|gcs_server|ray::", line) and any(mark in environment_of(pid) for pid in pids):
+            found.append(line.split()[3])
+    return found
+
+
+def environment_of(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
@@ -101,6 +120,10 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     process = geotune("search", *words, "train.epochs=3000", "trials=2")
     trial = tmp_path / "runs" / "tiny-1" / "trials" / "0000"
     wait_for((trial / "metrics.jsonl").is_file, process)
+    if executor == "ray" and shutil.which("ss"):
+        heard = listening(str(tiny_data.parent / "cache"))
+        assert heard, "Ray's servers are found"
+        assert all("127.0.0.1" in address for address in heard), heard
     process.send_signal(signal.SIGINT)
     out = ended(process, code=130)
     assert "geotune resume runs/tiny-1" in out

@@ -15,3 +15,12 @@ ENVIRONMENT = {
 }
 for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
+
+
+def on_loopback() -> None:
+    """Have a Ray of our own listen on 127.0.0.1 alone; to be called before Ray is imported.
+
+    Ray does so on macOS and Windows; on Linux it takes the machine's outward address for any other, whatever
+    `_node_ip_address` says, unless clusters are switched off by this variable of a misleading name.
+    """
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
