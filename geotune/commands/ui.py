@@ -36,7 +36,11 @@ def command(words: tuple[str, ...], port: int, host: str) -> None:
     geotune ui
     geotune ui runs=/data/runs --port 5001
     """
-    runs = build(UiSettings, parse_overrides(words)).runs
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in ("port", "host"):
+            raise GeotuneError(f"{word}: {name} is an option", f"say it as --{name} {value}")
+    runs = build(UiSettings, parse_overrides(words, lambda word: f"runs={word}" if Path(word).is_dir() else "")).runs
     if not (runs / "mlflow.db").is_file():
         raise GeotuneError(
             f"runs={runs}: no MLflow store there yet (mlflow.db)",

@@ -1,7 +1,7 @@
 """Settings as text: YAML 1.2 files and the `key=value` words of a command line."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,22 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
-    """`["train.epochs=3", "data=x"]` -> `{"train.epochs": 3, "data": "x"}`; no `=` or a double is an error."""
+def parse_overrides(words: Iterable[str], meant: Callable[[str], str] = lambda word: "") -> dict[str, Any]:
+    """`["train.epochs=3", "data=x"]` -> `{"train.epochs": 3, "data": "x"}`; no `=`, no value or a double is an error.
+
+    `meant` guesses what a word without `=` was to be, as in `data=x`; empty where nothing is near.
+    """
     flat: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            problems.append((word, "expected key=value"))
+            guess = meant(word) if not equals else ""
+            problems.append((word, "expected key=value" + (f"; did you mean {guess}?" if guess else "")))
         elif key in flat:
             problems.append((key, "given twice"))
+        elif not text.strip():  # YAML's null can still be written out
+            problems.append((key, "expected a value; got nothing"))
         else:
             flat[key] = parse_value(text)
     if problems:

@@ -40,6 +40,14 @@ def test_a_misspelt_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None
     assert "did you mean runs?" in fails(capsys, "run=here")
 
 
+def test_an_option_said_as_a_setting_and_a_folder_said_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "say it as --port 5003" in fails(capsys, "port=5003")
+    assert "say it as --host 0.0.0.0" in fails(capsys, "host=0.0.0.0")
+    assert f"did you mean runs={tmp_path}?" in fails(capsys, str(tmp_path))
+
+
 def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mlflow.db").touch()
     with socket.socket() as taken:

@@ -144,6 +144,18 @@ def test_every_bad_override_is_told_at_once():
     assert error.value.problems == expected
 
 
+def test_a_value_left_empty_and_a_word_that_is_near_a_setting():
+    with pytest.raises(SettingsError) as error:
+        parse_overrides(["space=", "time= ", "data/town", "so"], lambda word: f"data={word}" if "/" in word else "")
+    assert error.value.problems == [
+        ("space", "expected a value; got nothing"),
+        ("time", "expected a value; got nothing"),
+        ("data/town", "expected key=value; did you mean data=data/town?"),
+        ("so", "expected key=value"),
+    ]
+    assert parse_overrides(["trials=null"]) == {"trials": None}
+
+
 def test_yaml_comes_back(tmp_path):
     tree = {"b": {"x": 1e-05, "no": "no", "date": "2024-05-01", "list": [1, "8h", None]}, "a": "1e3", "long": "x " * 99}
     path = tmp_path / "a.yaml"
