@@ -1,5 +1,8 @@
 """`geotune evaluate`: how far off an exported model is on a dataset's photos."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -7,10 +10,10 @@ import click
 
 from geotune.commands.settings_help import SettingsCommand
 from geotune.config import Settings, build, parse_overrides
-from geotune.errors import SettingsError
+from geotune.errors import GeotuneError, SettingsError
 
 if TYPE_CHECKING:
-    from geotune.data.dataset import Dataset
+    from geotune.data.dataset import Dataset, Split
     from geotune.train.bundle import Bundle
     from geotune.train.evaluate import Evaluation
 
@@ -33,11 +36,13 @@ class Words(Settings):
 def command(model: str, words: tuple[str, ...], table: str | None) -> None:
     """Measure an exported model on a dataset, with a 95 % interval over places.
 
+    MODEL is its folder, or that of the run that made it.
+
     \b
     geotune evaluate runs/demo-1/model data=data/town
     geotune evaluate runs/demo-1/model data=data/town split=valid --csv errors.csv
     """
-    given = build(Words, parse_overrides(words))
+    given = build(Words, parse_overrides(words, lambda word: f"data={word}" if Path(word).is_dir() else ""))
     if not given.data:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
@@ -46,9 +51,11 @@ def command(model: str, words: tuple[str, ...], table: str | None) -> None:
     from geotune.train.bundle import load_bundle
 
     bundle, dataset = load_bundle(Path(model).expanduser(), given.device), open_dataset(given.data)
-    evaluation = measure(bundle, dataset, given.split)
-    if table:
-        _write_table(Path(table).expanduser(), evaluation, dataset, given.split)
+    path = Path(table).expanduser() if table else None
+    with _beside(path) if path else nullcontext() as folder:  # before measuring, which takes long
+        evaluation = measure(bundle, dataset, given.split)
+        if path and folder:
+            _write_table(path, folder, evaluation, dataset.split(given.split))
 
 
 command.settings = ("geotune.commands.evaluate:Words",)
@@ -85,19 +92,28 @@ def measure(bundle: "Bundle", dataset: "Dataset", split_name: str) -> "Evaluatio
     return evaluation
 
 
-def _write_table(path: Path, evaluation: "Evaluation", dataset: "Dataset", split_name: str) -> None:
-    import csv
-
-    from geotune.errors import GeotuneError
-
-    split = dataset.split(split_name)
-    fresh = path.with_name(f".{path.name}.tmp")
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A temporary folder beside a file that is to be written; GeotuneError where the file cannot be."""
+    if path.is_dir():
+        raise GeotuneError(f"{path}: is a folder", f"Name a file: --csv {path / 'errors.csv'}")
     try:
-        with fresh.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["id", "latitude", "longitude", "predicted_latitude", "predicted_longitude", "error_km"])
-            columns = (split.ids, split.lat, split.lon, evaluation.lat, evaluation.lon, evaluation.errors_km)
-            writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
-        fresh.replace(path)
+        folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise GeotuneError(f"{path}: cannot be written ({error.strerror})", "Name another file.") from None
+        raise _unwritable(path, error) from None
+    with folder as name:
+        yield Path(name)
+
+
+def _write_table(path: Path, folder: Path, evaluation: "Evaluation", split: "Split") -> None:
+    from geotune.record.predictions import write_predictions
+
+    columns = (split.ids, split.lat, split.lon, evaluation.lat, evaluation.lon, evaluation.errors_km)
+    try:
+        write_predictions(folder, *columns).replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> GeotuneError:
+    return GeotuneError(f"{path}: cannot be written ({error.strerror})", "Name another file.")

@@ -1,12 +1,16 @@
 """`geotune predict`: photos in, latitude and longitude out."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from geotune.commands.settings_help import SettingsCommand
+from geotune.config import Settings, build, parse_overrides
+from geotune.data.diagnose import PHOTO_SUFFIXES
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -16,29 +20,42 @@ DECIMALS = {"region": 6, "world": 4}
 """Of a degree: 0.1 m and 11 m, finer than any model."""
 
 
-@click.command()
+class Words(Settings):
+    """Settings of a prediction."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute"""
+
+
+@click.command(cls=SettingsCommand)
 @click.argument("model", metavar="MODEL")
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO…")
+@click.argument("words", nargs=-1, metavar="PHOTO… [KEY=VALUE]…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list with one object a photo.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a line a photo.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True,
-    help="Where to compute.",
-)  # fmt: skip
-def command(model: str, photos: tuple[str, ...], as_json: bool, as_csv: bool, device: str) -> None:
-    """Say where photos were taken. MODEL is the folder that a search or a training exported.
+def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
+    """Say where photos were taken. MODEL is the folder that a search or a training exported, or the whole run's.
 
     \b
     geotune predict runs/demo-1/model photo.jpg another.png
-    geotune predict runs/demo-1/model photos/*.jpg --csv > places.csv
+    geotune predict runs/demo-1 photos --csv > places.csv
 
-    A photo that cannot be read is named at the end, with exit code 2; all others are answered before.
+    A folder stands for the photos in it and below. A photo that cannot be read is named at the end, with exit code
+    2; all others are answered before.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    named = [word for word in words if not _is_setting(word)]
+    given = build(Words, parse_overrides(word for word in words if _is_setting(word)))
+    if Path(model).is_file() or Path(model).suffix.lower() in PHOTO_SUFFIXES:
+        raise GeotuneError(
+            f"{model}: a file, not a model; the MODEL is missing", f"say geotune predict {_a_model()} {model}"
+        )
+    if not named:
+        raise click.UsageError(f"which photos? Say geotune predict {model} photo.jpg")
+    photos = [photo for path in named for photo in _photos(Path(path).expanduser())]
     from geotune.train.bundle import load_bundle
 
-    bundle = load_bundle(Path(model).expanduser(), device)
+    bundle = load_bundle(Path(model).expanduser(), given.device)
     predictions = bundle.predict(photos)
     rows = _rows(bundle, predictions)
     if as_json:
@@ -52,6 +69,37 @@ def command(model: str, photos: tuple[str, ...], as_json: bool, as_csv: bool, de
         lines = [f"  {prediction.path}: {prediction.problem}" for prediction in bad]
         count = f"{len(bad)} of {len(predictions)} photos could not be read"
         raise GeotuneError("\n".join([count, *lines]))
+
+
+command.settings = ("geotune.commands.predict:Words",)
+
+
+def _is_setting(word: str) -> bool:
+    """`device=cpu` is one; a photo may have an = in its name too."""
+    return re.match(r"[a-z_]+=", word) is not None and not Path(word).exists()
+
+
+def _a_model() -> str:
+    """A model that is there, to stand in an example."""
+    return next((str(path.parent) for path in sorted(Path("runs").glob("*/model/model.json"))), "runs/NAME/model")
+
+
+def _photos(path: Path) -> Iterator[Path]:
+    """The path itself, or every photo in and below a folder, in the order of names; hidden ones are passed over."""
+    if not path.is_dir():
+        yield path
+        return
+    if (path / "dataset.json").is_file():
+        raise GeotuneError(f"{path}: a dataset, not photos", f"measure on it: geotune evaluate MODEL data={path}")
+    found = [
+        photo
+        for photo in sorted(path.rglob("*"))
+        if photo.suffix.lower() in PHOTO_SUFFIXES
+        and not any(part.startswith(".") for part in photo.relative_to(path).parts)
+    ]
+    if not found:
+        raise GeotuneError(f"{path}: no photos in this folder", f"photos are {', '.join(sorted(PHOTO_SUFFIXES))}")
+    yield from found
 
 
 def _rows(bundle: "Bundle", predictions: Sequence["Prediction"]) -> list[dict[str, Any]]:

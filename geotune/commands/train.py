@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from geotune.commands.settings_help import SettingsCommand
-from geotune.config import Settings, build, dump_yaml, flatten, load_yaml, parse_overrides
+from geotune.commands.train_files import out_folder, read_file
+from geotune.config import Flat, Settings, build, parse_overrides
 from geotune.errors import GeotuneError, SettingsError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Words(Settings):
     """Words of this command that are no settings of a training run."""
 
     config: str = ""
-    """A YAML file of settings, such as a search's best.yaml; words on the command line come after it"""
+    """A YAML file of settings, such as a search's best.yaml, or its run's folder; words given here come after it"""
     out: str = ""
     """Folder for the model and checkpoints; runs/train-N when empty"""
 
@@ -45,19 +46,20 @@ def command(words: tuple[str, ...], test: bool) -> None:
     from geotune.train.outcomes import Diverged, Infeasible
 
     own, config = read(words)
-    out = _out_folder(own.out, config)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        best = _train(config, out)
+        with out_folder(own.out, config) as out:
+            try:
+                best = _train(config, out)
+            except KeyboardInterrupt:
+                click.echo(f"\ninterrupted; to go on: geotune train config={out / 'config.yaml'} out={out}", err=True)
+                raise
     except Diverged as error:
         raise GeotuneError(f"the training diverged: {error}", f"Try optim.lr={config.optim.lr / 10:g}.") from None
     except Infeasible as error:
         raise GeotuneError(
             f"the model does not fit: {error}", "Try a smaller model.backbone or smaller input.sizes."
         ) from None
-    except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; to go on: geotune train config={out / 'config.yaml'} out={out}", err=True)
-        raise
     click.echo(f"model in {out / 'model'}: {best}")
     if test:
         _test(config, out / "model")
@@ -71,11 +73,12 @@ def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     """The command's own words and the run's settings: the file's, then the command line's."""
     from geotune.train.settings import TrainConfig
 
-    given = parse_overrides(words)
+    given = parse_overrides(words, _meant)
     own = build(Words, {key: given.pop(key) for key in list(given) if key in Words.model_fields})
-    flat = flatten(load_yaml(Path(own.config).expanduser())) if own.config else {}
-    if flat:
-        build(TrainConfig, flat, own.config)  # its own problems name the file
+    flat: Flat = {}
+    if own.config:
+        file, flat = read_file(Path(own.config).expanduser())
+        build(TrainConfig, flat, str(file))  # its own problems name the file
     # Another head drops the file's settings of the old one, which the new one may not have.
     if given.get("model.head.name", flat.get("model.head.name")) != flat.get("model.head.name"):
         flat = {key: value for key, value in flat.items() if not key.startswith("model.head.")}
@@ -87,38 +90,12 @@ def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     return own, config.model_copy(update={"data": str(Path(config.data).expanduser().absolute())})
 
 
-def _out_folder(name: str, config: "TrainConfig") -> Path:
-    """A folder that is new, or that holds the same training; its config.yaml is written."""
-    text = dump_yaml(config.model_dump(mode="json"))
-    try:
-        if name:
-            out = Path(name).expanduser()
-            written = out / "config.yaml"
-            if written.exists() and written.read_text(encoding="utf-8") != text:
-                raise GeotuneError(f"{out}: holds a training with other settings", "Name another folder: out=…")
-            out.mkdir(parents=True, exist_ok=True)
-        else:
-            out = _next("runs/train")
-        fresh = out / ".config.yaml.tmp"
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(out / "config.yaml")
-    except OSError as error:
-        place = error.filename or name
-        raise GeotuneError(f"{place}: cannot be written ({error.strerror})", "Name another folder: out=…") from None
-    return out
-
-
-def _next(stem: str) -> Path:
-    """A new folder STEM-N, N the first free number from 1."""
-    number = 1
-    while True:
-        folder = Path(f"{stem}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
+def _meant(word: str) -> str:
+    """What a word without `=` was to be."""
+    path = Path(word)
+    if (path / "dataset.json").is_file():
+        return f"data={word}"
+    return f"config={word}" if path.suffix in (".yaml", ".yml") or (path / "best.yaml").is_file() else ""
 
 
 def _train(config: "TrainConfig", out: Path) -> str:

@@ -78,8 +78,10 @@ class Bundle:
             try:
                 photo = path.read_bytes()
                 squares.append([square(photo, size) for size in sizes])
-            except (OSError, ValueError) as error:
-                problems[number] = getattr(error, "strerror", None) or str(error)
+            except OSError as error:
+                problems[number] = error.strerror or str(error)
+            except ValueError:
+                problems[number] = "not a picture that can be decoded"
         predictions = [Prediction(path, np.nan, np.nan, None, problems.get(i, "")) for i, path in enumerate(paths)]
         if squares:
             answers = locate(self.model, [np.stack(one) for one in zip(*squares, strict=True)], MicroBatch(len(paths)))
@@ -121,9 +123,12 @@ def add_metrics(folder: Path, metrics: dict[str, float]) -> None:
 def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
     """The model in a folder that `save_bundle` wrote, ready to predict; nothing in the folder is executed.
 
-    Raises GeotuneError for a folder that is missing, no bundle, damaged, or of a newer geotune.
+    The folder of a run, whose `model/` it is, is taken too. Raises GeotuneError for a folder that is missing, no
+    bundle, damaged, or of a newer geotune.
     """
     folder = Path(folder)
+    if not (folder / DESCRIPTION).exists() and (folder / "model" / DESCRIPTION).is_file():
+        folder = folder / "model"
     description = _read(folder)
     try:
         config = build(TrainConfig, description["config"], str(folder / DESCRIPTION))
@@ -160,9 +165,12 @@ def _write(folder: Path, description: dict[str, Any]) -> None:
 
 def _read(folder: Path) -> dict[str, Any]:
     if not (folder / DESCRIPTION).is_file():
-        problem = (
-            f"{folder}: no such folder" if not folder.exists() else f"{folder}: no model ({DESCRIPTION} is missing)"
-        )
+        if folder.is_file():
+            problem = f"{folder}: a file, not the folder of a model"
+        elif folder.is_dir():
+            problem = f"{folder}: no model ({DESCRIPTION} is missing)"
+        else:
+            problem = f"{folder}: no such folder"
         raise GeotuneError(problem, "A search leaves its model in runs/NAME/model, geotune train in its out= folder.")
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))

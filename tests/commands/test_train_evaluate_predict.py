@@ -158,6 +158,115 @@ def test_train_mistakes(geotune, town, tmp_path, words, message):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["dataset.json"], "out=o: holds a dataset"),
+        (["photo.jpg"], "out=o: holds other files"),
+        (["model/model.json"], "out=o: holds other files"),
+        (["search.yaml", "config.yaml"], "out=o: holds a search"),
+        (["config.yaml"], "out=o: holds a training with other settings"),
+    ],
+)
+def test_train_writes_into_no_folder_of_others(geotune, town, tmp_path, files, message):
+    for name in files:
+        (tmp_path / "o" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "o" / name).write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = geotune("train", town, *QUICK, "out=o")
+    assert code == 2
+    assert message in err
+    assert "name another folder: out=…" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_train_takes_an_empty_folder(geotune, town, tmp_path):
+    (tmp_path / "o").mkdir()
+    assert geotune("train", town, *QUICK, "out=o")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("data=nowhere", "no such folder"),
+        ("optim.name=adamm", "timm has no optimiser 'adamm'"),
+        ("train.select=test/median", "expected a metric of the validation photos"),
+        ("train.select=valid/medan", "did you mean valid/median?"),
+        ("model.backbone=resnet81", "timm has no such model"),
+        ("model.weights=gone.pth", "no such file"),
+        ("optim.lr=1e30", "the training diverged"),
+    ],
+)
+def test_a_training_that_fails_leaves_nothing_and_the_corrected_one_works(geotune, town, tmp_path, wrong, message):
+    words = {word.partition("=")[0]: word for word in [town, *QUICK, "optim.name=sgd", "train.clip=0", "optim.lr=1e-3"]}
+    broken = list((words | {wrong.partition("=")[0]: wrong}).values())
+    for out in ([], ["out=deep/o"]):
+        code, _, err = geotune("train", *broken, *out)
+        assert code == 2
+        assert message in err
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / "o").mkdir()
+    assert geotune("train", *broken, "out=o")[0] == 2
+    assert list(tmp_path.rglob("*")) == [tmp_path / "o"]  # not ours to remove
+    code, _, err = geotune("train", *words.values(), "out=o")
+    assert (code, err) == (0, "")
+
+
+def test_a_training_that_has_a_checkpoint_is_kept_whatever_happens(geotune, town, tmp_path):
+    assert geotune("train", town, *QUICK, "out=o")[0] == 0
+    (tmp_path / "o/checkpoint/state.json").write_text("cut")
+    code, _, err = geotune("train", town, *QUICK, "out=o")
+    assert code == 2
+    assert "the checkpoint is damaged" in err
+    assert (tmp_path / "o/config.yaml").is_file()
+    assert (tmp_path / "o/model/model.json").is_file()
+
+
+def test_train_takes_the_config_of_a_folder(geotune, town, tmp_path):
+    (tmp_path / "runs/demo-1").mkdir(parents=True)
+    (tmp_path / "runs/demo-1/best.yaml").write_text("train: {epochs: 1}\n")
+    code, out, err = geotune("train", "config=runs/demo-1", town, *(w for w in QUICK if "epochs" not in w))
+    assert (code, err) == (0, "")
+    assert "epoch 1/1" in out
+    code, out, err = geotune("train", "config=runs/train-1")  # whose config.yaml names the data too
+    assert (code, err) == (0, "")
+    assert "model in runs/train-2/model" in out
+
+
+@pytest.mark.parametrize(
+    ("word", "problem", "mend"),
+    [
+        ("search_spaces/demo.yaml", "a search space, not a config", "geotune search space=search_spaces/demo.yaml"),
+        ("runs/demo-1/search.yaml", "the record of a search", "config=runs/demo-1/best.yaml"),
+        ("bad.csv", "expected a mapping of settings", "there are: config=runs/demo-1/best.yaml"),
+        ("nope.yaml", "nope.yaml: no such file", "there are: config=runs/demo-1/best.yaml"),
+        ("search_spaces", "a folder without a config", "there are: config=runs/demo-1/best.yaml"),
+    ],
+)
+def test_what_is_no_config_is_said_in_two_lines(geotune, town, tmp_path, word, problem, mend):
+    shipped = Path(__file__).parents[2] / "search_spaces"
+    shutil.copytree(shipped, tmp_path / "search_spaces")
+    (tmp_path / "runs/demo-1").mkdir(parents=True)
+    (tmp_path / "runs/demo-1/best.yaml").write_text("seed: 1\n")
+    (tmp_path / "runs/demo-1/search.yaml").write_text(
+        "goal: {minimize: valid/median_km}\nsettings: {space: demo}\nspace: {name: demo}\n"
+    )
+    (tmp_path / "bad.csv").write_text("image,lat,lon\n")
+    code, _, err = geotune("train", f"config={word}", town)
+    assert code == 2
+    first, second = err.splitlines()
+    assert problem in first
+    assert mend in second
+
+
+def test_a_word_without_an_equals_sign_is_guessed(geotune, datasets, tmp_path):
+    (tmp_path / "best.yaml").write_text("seed: 1\n")
+    code, _, err = geotune("train", str(datasets / "town"), "best.yaml", "epochs")
+    assert code == 2
+    assert f"did you mean data={datasets / 'town'}?" in err
+    assert "did you mean config=best.yaml?" in err
+
+
 def test_train_without_data(geotune):
     code, _, err = geotune("train")
     assert code == 2
@@ -181,6 +290,9 @@ def test_evaluate_prints_metrics_interval_and_baseline(geotune, town, model, tmp
     with (tmp_path / "errors.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 16
+    assert all(len(row["predicted_latitude"].partition(".")[2]) == 7 for row in rows)
+    assert max(len(row["error_km"]) for row in rows) <= 10  # six digits, a point and leading zeros
+    assert [path.name for path in tmp_path.iterdir()] == ["errors.csv"]
     median_m = 1000 * float(np.median([float(row["error_km"]) for row in rows]))
     assert f"median error      {median_m:,.0f} m" in out
 
@@ -197,14 +309,32 @@ def test_evaluate_another_split(geotune, town, model):
         (["split=tset"], "split"),
         (["data=nowhere"], "nowhere: no such folder"),
         ([], "which dataset?"),
-        (["data=.", "--csv", "no/such/place.csv"], "not a dataset"),
+        (["data=."], "not a dataset"),
+        (["photos"], "did you mean data=photos?"),
+        (["data="], "expected a value; got nothing"),
     ],
 )
 def test_evaluate_mistakes(geotune, model, tmp_path, words, message):
     (tmp_path / "x.txt").write_text("")
+    (tmp_path / "photos").mkdir()
     code, _, err = geotune("evaluate", str(model), *words)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("no/such.csv", "cannot be written (No such file"), (".", "is a folder")]
+)
+def test_evaluate_looks_for_the_table_before_it_measures(geotune, town, model, tmp_path, path, message):
+    code, out, err = geotune("evaluate", str(model), town, "--csv", path)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_runs_folder_stands_for_its_model(geotune, town, model, photos):
+    assert geotune("evaluate", str(model.parent), town) == geotune("evaluate", str(model), town)
+    assert geotune("predict", str(model.parent), *photos) == geotune("predict", str(model), *photos)
 
 
 def test_no_model(geotune, town, tmp_path):
@@ -225,7 +355,7 @@ def photos(tmp_path: Path) -> list[str]:
 
 
 def test_predict_prints_a_table(geotune, model, photos):
-    code, out, err = geotune("predict", str(model), *photos, "--device", "cpu")
+    code, out, err = geotune("predict", str(model), *photos, "device=cpu")
     assert (code, err) == (0, "")
     head, first, second = (line.split() for line in out.splitlines())
     assert head == ["photo", "latitude", "longitude"]
@@ -249,7 +379,7 @@ def test_a_photo_that_cannot_be_decoded_comes_last_with_code_2(geotune, model, p
     assert code == 2
     assert [line.split()[0] for line in out.splitlines()] == ["photo", *photos]
     assert "2 of 4 photos could not be read" in err
-    assert "bad.jpg: no picture" in err
+    assert "bad.jpg: not a picture that can be decoded" in err
     assert "gone.jpg: No such file or directory" in err
     code, out, _ = geotune("predict", str(model), "bad.jpg", photos[0], "--json")
     assert code == 2
@@ -257,7 +387,7 @@ def test_a_photo_that_cannot_be_decoded_comes_last_with_code_2(geotune, model, p
     assert "latitude" not in bad
     assert "latitude" in good
     code, out, _ = geotune("predict", str(model), "bad.jpg", photos[0], "--csv")
-    assert next(iter(csv.DictReader(io.StringIO(out))))["problem"] == "no picture"
+    assert next(iter(csv.DictReader(io.StringIO(out))))["problem"] == "not a picture that can be decoded"
 
 
 def test_a_world_model_names_countries_and_cells_their_confidence(geotune, datasets, photos):
@@ -271,7 +401,48 @@ def test_a_world_model_names_countries_and_cells_their_confidence(geotune, datas
 def test_predict_mistakes(geotune, model, photos):
     assert "no such folder" in geotune("predict", "nowhere", *photos)[2]
     assert "exclude each other" in geotune("predict", str(model), *photos, "--json", "--csv")[2]
-    assert "Missing argument" in geotune("predict", str(model))[2]
+    assert "which photos?" in geotune("predict", str(model))[2]
+    assert "did you mean cpu?" in geotune("predict", str(model), *photos, "device=cup")[2]
+    assert "no such setting; did you mean device?" in geotune("predict", str(model), *photos, "devise=cpu")[2]
+
+
+@pytest.mark.parametrize("words", [["a.jpg"], ["a.jpg", "b=c.jpg"], ["gone.jpg"]])
+def test_predict_without_a_model_says_so(geotune, photos, tmp_path, words):
+    code, _, err = geotune("predict", *words)
+    assert code == 2
+    assert f"the MODEL is missing\n  say geotune predict runs/NAME/model {words[0]}" in err
+    (tmp_path / "runs/demo-1/model").mkdir(parents=True)
+    (tmp_path / "runs/demo-1/model/model.json").write_text("{}")
+    assert f"say geotune predict runs/demo-1/model {words[0]}" in geotune("predict", *words)[2]
+
+
+def test_predict_takes_the_photos_of_a_folder(geotune, model, photos, tmp_path):
+    (tmp_path / "some/below").mkdir(parents=True)
+    shutil.copy(photos[0], tmp_path / "some/z.JPG")
+    shutil.copy(photos[1], tmp_path / "some/below/y.jpg")
+    (tmp_path / "some/notes.txt").write_text("no photo")
+    (tmp_path / "some/.hidden.jpg").write_text("no photo")
+    code, out, err = geotune("predict", str(model), "some", "a.jpg")
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["some/below/y.jpg", "some/z.JPG", "a.jpg"]
+
+
+def test_a_folder_without_photos_is_no_photo(geotune, model, datasets, tmp_path):
+    (tmp_path / "none").mkdir()
+    code, _, err = geotune("predict", str(model), "none")
+    assert code == 2
+    assert "none: no photos in this folder" in err
+    code, _, err = geotune("predict", str(model), str(datasets / "town"))
+    assert code == 2
+    assert f"geotune evaluate MODEL data={datasets / 'town'}" in err
+
+
+def test_a_missing_gpu_is_named_as_it_is_spelt(geotune, model, photos):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert "device=cuda: torch finds no such device here" in geotune("predict", str(model), *photos, "device=cuda")[2]
 
 
 # ------------------------------------------------------------------------------------------- help
@@ -282,7 +453,7 @@ def test_predict_mistakes(geotune, model, photos):
     [
         ("train", ["train.batch_size=64", "optim.lr=0.001", "model.head.alpha=0.1", "config=", "out=", "--test"]),
         ("evaluate", ["split=test", "data=", "--csv"]),
-        ("predict", ["--json", "--csv", "--device"]),
+        ("predict", ["--json", "--csv", "device=auto"]),
     ],
 )
 def test_help_lists_settings(geotune, command, words):

@@ -68,7 +68,7 @@ def test_predictions_keep_their_order_and_name_what_is_broken(model, photos):
     assert 51.7 < south.lat < north.lat < 51.8
     assert south.lon < north.lon
     assert 0 < south.confidence <= 1
-    assert bad.problem == "no picture"
+    assert bad.problem == "not a picture that can be decoded"
     assert missing.problem == "No such file or directory"
     assert bad.lat != bad.lat
     assert not south.problem
