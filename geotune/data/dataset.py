@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from geotune.data.diagnose import no_dataset
 from geotune.data.records import BadRecord, parse_record
-from geotune.data.shards import load_index
+from geotune.data.shards import fault_of, load_index
+from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
 Extent = Literal["region", "world"]
@@ -94,13 +95,21 @@ class Dataset:
     description: DatasetFile = field(repr=False)
 
     def split(self, name: str) -> Split:
-        """The split "train", "valid" or "test"; a missing one raises GeotuneError."""
+        """The split "train", "valid" or "test". Raises GeotuneError where it is missing or lacks photos."""
         stored = self.description.splits.get(name)
         if stored is None or not stored.photos:
             have = ", ".join(self.counts) or "none"
             raise GeotuneError(f"{self.folder}: has no {name} split (it has {have})", "import the photos again")
         shards = [self.folder / name / shard for shard in stored.shards]
         indices = [load_index(shard) for shard in shards]
+        found = sum(len(index.id) for index in indices)
+        if found != stored.photos:
+            faults = ", ".join(f"{shard.name} {fault}" for shard in shards if (fault := fault_of(shard)))
+            raise GeotuneError(
+                f"{self.folder}: {name} holds {found:,} of the {counted(stored.photos, 'photo')} that dataset.json "
+                f"promises{f' ({faults})' if faults else ''}",
+                _again(self.folder),
+            )
         where = [np.stack([np.full(len(x.id), k), x.offset, x.length], axis=1) for k, x in enumerate(indices)]
         return Split(
             name=name,
@@ -123,7 +132,7 @@ def open_dataset(path: str | Path) -> Dataset:
     described = folder / "dataset.json"
     if not described.is_file():
         raise no_dataset(folder)
-    again = f"make it again: geotune data import PHOTOS {shlex.quote(str(folder))}"
+    again = _again(folder)
     try:
         loaded = json.loads(described.read_text(encoding="utf-8"))
         if isinstance(loaded, dict) and isinstance(loaded.get("format"), int) and loaded["format"] > FORMAT:
@@ -156,3 +165,7 @@ def open_dataset(path: str | Path) -> Dataset:
         left_out=stored.left_out,
         description=stored,
     )
+
+
+def _again(folder: Path) -> str:
+    return f"import the photos again: geotune data import PHOTOS {shlex.quote(str(folder))}"

@@ -9,6 +9,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.records import BadRecord, Record, read_records
+from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
 RECORDS_PER_SHARD = 4096
@@ -59,7 +61,7 @@ def load_index(shard: Path) -> ShardIndex:
         if not shard.is_file():
             raise GeotuneError(f"{shard}: no such shard", "import the photos again") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        log.warning("%s cannot be read; reading the whole shard instead", index_path(shard))
+        _warn(f"{index_path(shard)} cannot be read; reading the whole shard instead")
     good: list[Record] = []
     bad: list[str] = []
     for record in read_records(shard):
@@ -70,8 +72,22 @@ def load_index(shard: Path) -> ShardIndex:
         else:
             good.append(record)
     if bad:
-        log.warning("%s: %d bad records left out, the first: %s", shard, len(bad), bad[0])
+        _warn(f"{shard}: {counted(len(bad), 'bad record')} left out, the first: {bad[0]}")
     return _index(good)
+
+
+def fault_of(shard: Path) -> str:
+    """Why a shard gives too few records: "is cut off", "is damaged", "is empty", or "" where nothing shows."""
+    bad = [record.reason for record in read_records(shard) if isinstance(record, BadRecord)]
+    if bad:
+        return "is cut off" if bad[-1].startswith("cut off") else "is damaged"
+    return "" if shard.stat().st_size else "is empty"
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once a process: every use of a split opens its shards again."""
+    log.warning(text)
 
 
 def _index(records: list[Record]) -> ShardIndex:

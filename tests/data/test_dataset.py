@@ -1,9 +1,11 @@
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -60,6 +62,34 @@ def test_a_damaged_shard_is_named(dataset: Dataset) -> None:
     with pytest.raises(GeotuneError, match=r"shard_0.msg: damaged at photo p0"):
         split.photo(0)
     assert split.photo(1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data[:100], r"train holds 6 of the 10 photos .* promises \(shard_0.msg is cut off\)"),
+        (lambda data: b"", r"train holds 6 of the 10 photos .* promises \(shard_0.msg is empty\)"),
+        (lambda data: b"\xc1" + data, r"train holds 6 of the 10 photos .* promises \(shard_0.msg is damaged\)"),
+        (lambda data: next(iter(cut_behind_a_record(data))), r"train holds 7 of the 10 photos .* promises\n"),
+    ],
+)
+def test_a_split_holds_what_was_promised(
+    dataset: Dataset, spoil: Callable[[bytes], bytes], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shard = dataset.folder / "train" / "shard_0.msg"
+    shard.write_bytes(spoil(shard.read_bytes()))
+    for _ in range(3):
+        with pytest.raises(GeotuneError, match=message) as caught:
+            dataset.split("train")
+        assert "geotune data import" in caught.value.hint
+    assert len(caplog.records) <= 1  # said once, however often the split is opened
+    assert len(dataset.split("valid")) == 10
+
+
+def cut_behind_a_record(data: bytes) -> Iterator[bytes]:
+    unpacker = msgpack.Unpacker(io.BytesIO(data))
+    for _ in unpacker:
+        yield data[: unpacker.tell()]
 
 
 @pytest.mark.parametrize(

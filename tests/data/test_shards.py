@@ -67,6 +67,16 @@ def test_without_a_sound_index_the_shard_is_read(tmp_path: Path, spoil: str) -> 
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
+def test_an_unreadable_index_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, 5)
+    index_path(tmp_path / "shard_0.msg").write_bytes(b"x")
+    for _ in range(6):
+        assert len(load_index(tmp_path / "shard_0.msg").id) == 5
+    assert [record.getMessage().partition(" cannot")[0] for record in caplog.records] == [
+        str(tmp_path / "shard_0.index.npz")
+    ]
+
+
 def test_nothing_half_written_takes_a_shards_name(tmp_path: Path) -> None:
     def interrupted() -> None:
         with ShardWriter(tmp_path, 2) as writer:
