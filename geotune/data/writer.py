@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from geotune.data.dataset import FORMAT, DatasetFile, Extent, SplitFile
+from geotune.data.diagnose import in_the_way
 from geotune.data.shards import ShardWriter
 from geotune.data.split import SPLITS
 from geotune.errors import GeotuneError
@@ -23,8 +24,8 @@ from geotune.errors import GeotuneError
 class DatasetWriter:
     """Writes one dataset; use as a context manager. An exception inside, Ctrl-C too, leaves nothing behind.
 
-    `left_out` counts reasons, to be filled before the end. Raises GeotuneError at once where `out` exists already or
-    cannot be made, and at the end where a split got no photo.
+    `left_out` counts reasons, to be filled before the end. Raises GeotuneError at once where `out` is anything but
+    an empty folder or cannot be made, and at the end where a split got no photo.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class DatasetWriter:
         self._places: dict[str, set[int]] = {split_name: set() for split_name in SPLITS}
         self._writers: dict[str, ShardWriter] = {}
         self._made_parents: list[Path] = []
-        refuse_existing(self.out)
+        refuse_existing(out.expanduser())
         self._part = self.out.parent / f"{_prefix(self.out)}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     def __enter__(self) -> "DatasetWriter":
@@ -105,7 +106,11 @@ class DatasetWriter:
             stream.flush()
             os.fsync(stream.fileno())
         refuse_existing(self.out)  # it may have come meanwhile
-        self._part.rename(self.out)
+        if self.out.is_dir():  # empty: filled, not replaced, for a shell may stand in it
+            for made in (*SPLITS, "dataset.json"):  # last what makes it a dataset
+                shutil.move(self._part / made, self.out / made)
+        else:
+            self._part.rename(self.out)
 
     def _clean(self) -> None:
         shutil.rmtree(self._part, ignore_errors=True)
@@ -114,12 +119,35 @@ class DatasetWriter:
                 parent.rmdir()
 
 
-def refuse_existing(out: Path) -> None:
-    """Raise GeotuneError where something stands at `out` already: a dataset is never overwritten."""
-    if out.exists() or out.is_symlink():
-        raise GeotuneError(
-            f"{out}: exists already", f"name another folder, or remove it: rm -r {shlex.quote(str(out))}"
-        )
+def refuse_existing(out: Path, source: Path | None = None) -> None:
+    """Raise GeotuneError where anything but an empty folder stands at `out`: nothing is ever overwritten.
+
+    Only what is surely a dataset may be removed, says the message. `source` is what was to be imported.
+    """
+    if _is_free(out):
+        return
+    if not _made_by_us(out):
+        raise in_the_way(out, source)
+    remove = f", or remove it: rm -r {shlex.quote(str(out))}" if source is None or source.exists() else ""
+    raise GeotuneError(f"{out}: a dataset that exists already", f"name another folder{remove}")
+
+
+def _is_free(out: Path) -> bool:
+    if not (out.exists() or out.is_symlink()):
+        return True
+    try:
+        return not any(out.iterdir())
+    except OSError:  # a file, or a folder that may not be looked into
+        return False
+
+
+def _made_by_us(folder: Path) -> bool:
+    """Whether a folder is a dataset, described as such, and holds nothing else."""
+    try:
+        DatasetFile.model_validate_json((folder / "dataset.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return {path.name for path in folder.iterdir()} <= {"dataset.json", *SPLITS}
 
 
 def _prefix(out: Path) -> str:

@@ -36,7 +36,8 @@ def test_a_table_and_a_folder_with_a_table(tmp_path: Path) -> None:
 
 
 def test_the_folder_above_a_dataset(dataset: Dataset) -> None:
-    assert f"data={dataset.folder}" in complaint(dataset.folder.parent).hint
+    hint = complaint(dataset.folder.parent).hint
+    assert hint == f"give one of them, such as {dataset.folder}"  # right after `data=` and as a word of its own
 
 
 def test_an_empty_folder_another_folder_and_a_file(tmp_path: Path) -> None:
@@ -44,6 +45,27 @@ def test_an_empty_folder_another_folder_and_a_file(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     assert "no dataset.json in it" in complaint(tmp_path).problem
     assert "a file, not a dataset" in complaint(tmp_path / "notes.txt").problem
+
+
+def test_arguments_in_the_wrong_order_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "more", "void"):
+        Path(folder).mkdir()
+    Path("photos/a.jpg").write_bytes(b"")
+    Path("more/a.jpg").write_bytes(b"")
+    Path("town.csv").write_text("")
+    for source, out, mend in (
+        ("new", "photos", "did you mean: geotune data import photos new"),
+        ("void", "photos", "did you mean: geotune data import photos void"),
+        ("new", "town.csv", "did you mean: geotune data import town.csv new"),
+        ("photos", "town.csv", "did you mean: geotune data import town.csv data/town --images photos"),
+        ("town.csv", "photos", "did you mean: geotune data import town.csv data/town --images photos"),
+        ("more", "photos", "name another folder; nothing that stands there is touched"),
+        ("more/a.jpg", "photos", "name another folder; nothing that stands there is touched"),
+        ("gone.csv", "photos", "name another folder; nothing that stands there is touched"),
+    ):
+        assert diagnose.in_the_way(Path(out), Path(source)).hint == mend
+    assert diagnose.in_the_way(Path("photos")).problem == "photos: exists already and is no dataset (1 photo)"
 
 
 def test_looking_for_photos_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from geotune.data.dataset import open_dataset
-from geotune.data.writer import DatasetWriter
+from geotune.data.dataset import Dataset, open_dataset
+from geotune.data.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 
 
@@ -65,7 +65,37 @@ def test_an_empty_split_is_said_with_what_was_left_out(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda p: p.write_text("x"), lambda p: p.symlink_to("nowhere")])
+def test_an_empty_folder_is_filled_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "town").mkdir()
+    monkeypatch.chdir(tmp_path / "town")
+    with writer(Path()) as made:
+        fill(made)
+    assert open_dataset(Path()).counts["train"] == 1  # the shell still stands in it
+    assert [p.name for p in tmp_path.iterdir()] == ["town"]
+
+
+def test_only_what_is_surely_a_dataset_may_be_removed(dataset: Dataset) -> None:
+    out = dataset.folder
+    with pytest.raises(GeotuneError, match="exists already") as caught:
+        writer(out)
+    assert caught.value.hint.endswith(f"rm -r {out}")
+    with pytest.raises(GeotuneError, match="exists already") as caught:
+        refuse_existing(out, source=out / "gone")  # nothing to make it of again
+    assert "rm" not in caught.value.hint.split()
+    (out / "my.jpg").write_bytes(b"")
+    with pytest.raises(GeotuneError, match=r"is no dataset \(1 photo\)") as caught:
+        writer(out)
+    assert "rm" not in caught.value.hint.split()
+    (out / "my.jpg").unlink()
+    (out / "dataset.json").write_text('{"description": "of somebody else"}')
+    with pytest.raises(GeotuneError, match="is no dataset") as caught:
+        writer(out)
+    assert "rm" not in caught.value.hint.split()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: (p / "x").mkdir(parents=True), lambda p: p.write_text("x"), lambda p: p.symlink_to("nowhere")]
+)
 def test_what_exists_is_never_overwritten(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "town")
     with pytest.raises(GeotuneError, match="exists already"):
@@ -76,12 +106,12 @@ def test_a_folder_that_came_meanwhile_is_kept(tmp_path: Path) -> None:
     def overtaken() -> None:
         with writer(tmp_path / "town") as made:
             fill(made)
-            (tmp_path / "town").mkdir()
+            (tmp_path / "town" / "other").mkdir(parents=True)
 
     with pytest.raises(GeotuneError, match="exists already"):
         overtaken()
     assert [p.name for p in tmp_path.iterdir()] == ["town"]
-    assert list((tmp_path / "town").iterdir()) == []
+    assert [p.name for p in (tmp_path / "town").iterdir()] == ["other"]
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
