@@ -15,9 +15,9 @@ from pydantic import Field
 
 from geotune.config import Settings
 from geotune.data.dataset import Extent
-from geotune.data.diagnose import TABLE_SUFFIXES
+from geotune.data.diagnose import PHOTO_SUFFIXES, TABLE_SUFFIXES
 from geotune.data.sources.found import LeftOut, Photo
-from geotune.data.sources.photos import NO_POSITION, PhotosSource
+from geotune.data.sources.photos import NO_POSITION, UNREADABLE_SUFFIXES, PhotosSource
 from geotune.data.sources.table import TableSource
 from geotune.data.split import SplitSettings, divide
 from geotune.data.threads import in_threads
@@ -63,6 +63,8 @@ def source_of(path: Path, images: Path | None = None) -> PhotosSource | TableSou
     if not path.exists():
         raise GeotuneError(f"{path}: no such file or folder", "give a folder of photos, or a CSV file")
     if path.suffix.lower() not in TABLE_SUFFIXES:
+        if path.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_SUFFIXES:
+            raise GeotuneError(f"{path}: a single photo", f"give the folder that holds it: {path.parent}")
         raise GeotuneError(f"{path}: neither a folder of photos nor a .csv file", "unpack an archive first")
     return TableSource(path=path, images=images)
 
@@ -77,11 +79,11 @@ def import_photos(
     """Make the dataset `out` of a source; memory stays small however many photos there are.
 
     `extent_of` is geo.extent's rule; `on_progress(stage, done, of)` is called with `of` None while it is unknown.
-    Raises GeotuneError, with nothing left behind, where nothing can be imported or `out` exists.
+    Raises GeotuneError, with nothing left behind, where nothing can be imported or `out` is not free.
     """
     out = out.expanduser()
     tell = on_progress or (lambda stage, done, of: None)
-    refuse_existing(out)
+    refuse_existing(out, settings.source.path)
     left_out: Counter[str] = Counter()
     examples: dict[str, str] = {}
 
@@ -101,9 +103,13 @@ def import_photos(
     lat, lon = np.array([p.lat for p in photos]), np.array([p.lon for p in photos])
     places = np.array([p.place for p in photos])
     splits = np.array([p.split for p in photos])
-    division = divide(
-        lat, lon, settings.split, place=places if places.all() else None, given=splits if splits.any() else None
-    )
+    try:
+        division = divide(
+            lat, lon, settings.split, place=places if places.all() else None, given=splits if splits.any() else None
+        )
+    except GeotuneError as error:
+        reasons = _reasons(left_out, examples)
+        raise GeotuneError(error.problem + (f"; left out were:{reasons}" if reasons else ""), error.hint) from None
     note = {**settings.split.model_dump(mode="json"), "question": division.question}
     with DatasetWriter(out, name=out.absolute().name, extent=extent_of(lat, lon), split=note) as writer:
         prepared = in_threads(lambda photo: prepare(photo, settings.max_side), photos)
@@ -140,8 +146,12 @@ def prepare(photo: Photo, max_side: int) -> bytes | LeftOut:
     return stored.getvalue()
 
 
+def _reasons(left_out: Counter[str], examples: dict[str, str]) -> str:
+    return "".join(f"\n    {n} {reason} ({examples[reason]})" for reason, n in left_out.most_common())
+
+
 def _nothing(source: PhotosSource | TableSource, left_out: Counter[str], examples: dict[str, str]) -> GeotuneError:
-    why = "".join(f"\n    {n} {reason} ({examples[reason]})" for reason, n in left_out.most_common())
+    why = _reasons(left_out, examples)
     problem = f"{source.path}: no photo with a position" + (f"; found were:{why}" if why else ", it is empty")
     if isinstance(source, TableSource):
         root = source.images or source.path.parent

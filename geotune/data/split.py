@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from geotune.config import Length, Settings
-from geotune.errors import GeotuneError
+from geotune.data.words import counted
+from geotune.errors import GeotuneError, SettingsError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,7 +47,8 @@ class SplitSettings(Settings):
     @model_validator(mode="after")
     def _leaves_training_photos(self) -> "SplitSettings":
         if self.valid + self.test >= 1:
-            raise ValueError("expected valid and test to leave photos for training")
+            law = "expected a sum below 1, to leave photos for training"
+            raise SettingsError([("valid, test", f"{law}; got {self.valid:g} + {self.test:g}")])
         return self
 
     @property
@@ -85,12 +87,13 @@ def divide(
     if settings.by == "given":
         return Division(_given(given), group, settings.question)
     if group.max(initial=-1) + 1 < 3:
-        smaller = "--block" if settings.by == "block" else "--radius"
-        size = settings.block if settings.by == "block" else settings.radius
+        smaller, size = ("--block", settings.block) if settings.by == "block" else ("--radius", settings.radius)
         raise GeotuneError(
-            f"the {len(lat)} photos lie in {group.max(initial=-1) + 1} {settings.by}(s) of {_metres(size)}; train, "
-            "valid and test need at least one each",
-            f"take smaller ones: {smaller} {_metres(max(1, size // 5)).replace(' ', '')}; or add photos from elsewhere",
+            f"{counted(len(lat), 'usable photo')} in {counted(int(group.max(initial=-1)) + 1, settings.by)} of "
+            f"{_metres(size)}; train, valid and test need at least three {settings.by}s, one each",
+            f"add photos from elsewhere, or take smaller ones: {smaller} {_metres(max(1, size // 5)).replace(' ', '')}"
+            if len(np.unique(np.column_stack([lat, lon]), axis=0)) >= 3
+            else "add photos from elsewhere",
         )
     return Division(assign(group, settings.valid, settings.test, settings.seed), group, settings.question)
 

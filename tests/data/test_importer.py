@@ -162,7 +162,7 @@ def test_phone_photos(real_photos: Path, tmp_path: Path) -> None:
 
 
 def test_an_existing_folder_is_refused_before_any_work(table: Path, tmp_path: Path) -> None:
-    (tmp_path / "town").mkdir()
+    (tmp_path / "town" / "mine").mkdir(parents=True)
     told: list[object] = []
     with pytest.raises(GeotuneError, match="exists already"):
         import_photos(
@@ -200,6 +200,13 @@ def test_nothing_to_import_is_said_with_the_reasons(tmp_path: Path, jpeg: Callab
     assert not (tmp_path / "out").exists()
 
 
+def test_too_few_places_are_said_with_what_was_left_out(table: Path, tmp_path: Path) -> None:
+    table.write_text("file,latitude,longitude\n0.jpg,52,0.1\n1.jpg,,\n4.jpg,52,0.1\n")
+    with pytest.raises(GeotuneError, match="at least three places") as caught:
+        run(table, tmp_path / "out")
+    assert "1 no coordinates (1.jpg)\n    1 file not found (4.jpg)" in caught.value.problem
+
+
 def test_the_kind_of_source_is_seen(dataset: Any, table: Path, tmp_path: Path) -> None:
     assert source_of(table) == TableSource(path=table)
     assert source_of(table.parent) == PhotosSource(path=table.parent)
@@ -207,6 +214,7 @@ def test_the_kind_of_source_is_seen(dataset: Any, table: Path, tmp_path: Path) -
     for path, images, message in (
         (tmp_path / "nowhere", None, "no such file or folder"),
         (tmp_path / "photos.zip", None, "neither a folder of photos nor a .csv file"),
+        (table.parent / "3.jpg", None, "a single photo"),
         (dataset.folder, None, "a dataset already"),
         (table.parent, tmp_path, "--images belongs to a CSV file"),
     ):

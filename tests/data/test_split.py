@@ -101,12 +101,16 @@ def test_every_split_gets_a_group(sizes: list[int], seed: int) -> None:
 
 
 def test_too_few_places_are_said_with_the_mend() -> None:
-    with pytest.raises(GeotuneError, match="lie in 1 place") as caught:
-        divide(np.full(9, 10.0), np.full(9, 20.0), settings())
+    lat = 10 + np.arange(9) * 1e-6
+    with pytest.raises(GeotuneError, match=r"9 usable photos in 1 place of 25 m; .* at least three places") as caught:
+        divide(lat, np.full(9, 20.0), settings())
     assert "--radius 5m" in caught.value.hint
-    with pytest.raises(GeotuneError, match=r"block\(s\) of 1 km") as caught:
-        divide(np.full(9, 10.0), np.full(9, 20.0), settings(by="block", block="1km"))
+    with pytest.raises(GeotuneError, match=r"in 1 block of 1 km; .* at least three blocks") as caught:
+        divide(lat, np.full(9, 20.0), settings(by="block", block="1km"))
     assert "--block 200m" in caught.value.hint
+    with pytest.raises(GeotuneError, match="1 usable photo in 1 place") as caught:
+        divide(lat[:1], np.full(1, 20.0), settings())
+    assert caught.value.hint == "add photos from elsewhere"  # no radius would help
 
 
 def test_given_splits() -> None:
@@ -125,6 +129,6 @@ def test_given_splits() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingsError, match="a number with a unit"):
         settings(radius=25)
-    with pytest.raises(SettingsError, match="leave photos for training"):
+    with pytest.raises(SettingsError, match=r"valid, test +expected a sum below 1.*; got 0.6 \+ 0.5"):
         settings(valid=0.6, test=0.5)
     assert settings(by="block", block="2km").question == "in 2 km blocks of which it has seen no photo"

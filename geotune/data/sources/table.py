@@ -50,17 +50,23 @@ class TableSource(Settings):
         header = [name.strip() for name in next(rows, [])]
         column = self._columns(header)
         root = self.images or self.path.parent
+        if not root.is_dir():
+            raise GeotuneError(f"{root}: no such folder", "name the folder of the images: --images FOLDER")
+        empty = True
         seen: set[str] = set()
         for number, row in enumerate(rows, start=2):
             if not any(cell.strip() for cell in row):
                 continue
+            empty = False
             cells = {name: row[at].strip() if at < len(row) else "" for name, at in column.items()}
             identity = cells["image"] or f"row {number}"
             if identity in seen:
                 yield LeftOut(identity, "listed twice")
                 continue
             seen.add(identity)
-            yield _photo(identity, cells, root, decimal_comma=delimiter != ",")
+            yield _photo(identity, cells, root)
+        if empty:
+            raise GeotuneError(f"{self.path}: has no rows", "write one row a photo below the column names")
 
     def _columns(self, header: list[str]) -> dict[str, int]:
         """Where each known column stands, by its usual names in any case."""
@@ -78,10 +84,10 @@ class TableSource(Settings):
         return column
 
 
-def _photo(identity: str, cells: dict[str, str], root: Path, *, decimal_comma: bool) -> Photo | LeftOut:
+def _photo(identity: str, cells: dict[str, str], root: Path) -> Photo | LeftOut:
     if not cells["image"]:
         return LeftOut(identity, "no image named")
-    numbers = [cells[kind].replace(",", ".") if decimal_comma else cells[kind] for kind in ("latitude", "longitude")]
+    numbers = [cells[kind].replace(",", ".") for kind in ("latitude", "longitude")]  # 52,5 is 52.5 in half of Europe
     if not all(numbers):
         return LeftOut(identity, "no coordinates")
     try:

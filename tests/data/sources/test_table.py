@@ -43,6 +43,9 @@ def test_spreadsheets_of_other_countries(images: Path) -> None:
     (photo,) = scan(images, "file;lat;lon\r\nimages\\a.jpg;52,5;0,25\r\n", encoding="utf-8-sig")
     assert isinstance(photo, Photo)
     assert (photo.path, photo.lat, photo.lon) == (images / "images" / "a.jpg", 52.5, 0.25)
+    (photo,) = scan(images, 'file,lat,lon\nimages/a.jpg,"52,2","-0,25"\n')
+    assert isinstance(photo, Photo)
+    assert (photo.lat, photo.lon) == (52.2, -0.25)
     (photo,) = scan(images, "file\tlat\tlon\nimages/a.jpg\t1\t2\n")
     assert isinstance(photo, Photo)
 
@@ -92,6 +95,15 @@ def test_a_table_without_the_columns_is_said(tmp_path: Path, text: str, message:
     with pytest.raises(GeotuneError, match=message) as caught:
         scan(tmp_path, text)
     assert "file, latitude, longitude" in caught.value.hint
+
+
+def test_no_rows_and_no_image_folder_are_said(images: Path) -> None:
+    for text in ("file,lat,lon\n", "file,lat,lon\n\n,,\n"):
+        with pytest.raises(GeotuneError, match=r"t.csv: has no rows"):
+            scan(images, text)
+    with pytest.raises(GeotuneError, match="nope: no such folder") as caught:
+        scan(images, "file,lat,lon\na.jpg,1,2\n", images=images / "nope")
+    assert "--images" in caught.value.hint
 
 
 def test_what_is_no_table_is_said(tmp_path: Path) -> None:
