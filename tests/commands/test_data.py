@@ -53,7 +53,8 @@ def test_import_says_what_it_did_and_what_comes_next(geotune, table: Path, tmp_p
     assert code == 0
     assert "40 photos, region" in screen
     assert "left out       1  file not found (the first: gone.jpg)" in screen
-    assert f"geotune search space=img2gps data={out}" in screen
+    assert re.search(r"  train +\d+ photos of +\d+ blocks ", screen)
+    assert re.search(r"warning: only \d photos of \d blocks? to test on; below 30 photos or 5 blocks the int", screen)
     assert "how well does it do in 200 m blocks of which it has seen no photo?" in screen
     assert progress == "looking for positions …\nimporting photos …\n"
     dataset = open_dataset(out)
@@ -92,20 +93,38 @@ def test_demo(geotune, tmp_path: Path) -> None:
     ("words", "problem", "mend"),
     [
         (["import", "nowhere", "out"], "nowhere: no such file or folder", "give a folder of photos, or a CSV file"),
-        (["import", "src/labels.csv", "src"], "src: exists already", "rm -r src"),
+        (["import", "new", "src"], "src: exists already and is no dataset (40 photos)", "geotune data import src new"),
         (
-            ["import", "src/labels.csv", "out", "--block", "50"],
+            ["import", "src", "src/labels.csv"],
+            "labels.csv: exists already",
+            "import src/labels.csv data/labels --images",
+        ),
+        (["import", "src/0.jpg", "out"], "a single photo", "give the folder that holds it: src"),
+        (["import", "src/labels.csv", "out", "--images", "no"], "no: no such folder", "--images FOLDER"),
+        (["import", "src/labels.csv", "out", "--block", "30m"], "belongs to --split", "--split block --block 30m"),
+        (
+            ["import", "src/labels.csv", "o", "--radius", "9m", "--split", "block"],
+            "changes nothing",
+            "--split place --radius 9m",
+        ),
+        (
+            ["import", "src/labels.csv", "o", "--radius", "9m", "--split", "given"],
+            "changes nothing",
+            "--split place --radius 9m",
+        ),
+        (
+            ["import", "src/labels.csv", "out", "--split", "block", "--block", "50"],
             "expected a number with a unit",
             "as in 50m or 2.5km; got '50'",
         ),
         (["import", "src/labels.csv", "out", "--valid", "0.9"], "to leave photos for training", ""),
-        (["import", "src/labels.csv", "out", "--radius", "90km"], "lie in 1 place(s) of 90 km", "--radius 18km"),
+        (["import", "src/labels.csv", "out", "--radius", "90km"], "in 1 place of 90 km", "--radius 18km"),
         (["import", "src/labels.csv", "out", "--split", "given"], "the source has no split column", "--split place"),
         (["import", "src/labels.csv", "src/0.jpg/out"], "0.jpg is a file", "name another folder"),
         (["import", "src", "out"], "no photo with a position", "geotune data import src/labels.csv OUT"),
         (["check", "src"], "not a dataset, but there is a table in it", "geotune data import src/labels.csv data/src"),
         (["check", "nowhere"], "no such folder", "geotune data import PHOTOS nowhere"),
-        (["demo", "src"], "exists already", ""),
+        (["demo", "src"], "src: exists already and is no dataset (40 photos)", "name another folder"),
         (["import", "src"], "Missing argument 'OUT'", ""),
     ],
 )
@@ -119,7 +138,52 @@ def test_mistakes_are_one_message_with_the_mend(
     assert problem in err
     assert mend in err
     assert "Traceback" not in err
+    assert "rm -r" not in err
     assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(("gpu", "space"), [("nvidia-smi", "img2gps"), ("", "img2gps_cpu")])
+def test_the_space_that_is_named_fits_data_and_machine(
+    geotune, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu: str, space: str
+) -> None:
+    if Path("/proc/driver/nvidia").exists() and not gpu:
+        pytest.skip("this machine has a GPU")
+    if gpu:
+        (tmp_path / gpu).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    _, screen, _ = geotune("data", "import", table, "my town")
+    assert f"geotune search space={space} data='my town'\n" in screen
+    far = [f"{i}.jpg,{i},{3 * i}" for i in range(1, 40)]
+    table.write_text("\n".join(["file,latitude,longitude", *far]))
+    _, screen, _ = geotune("data", "import", table, "world")
+    assert "geotune search space=geolocator data=world\n" in screen
+
+
+def test_check_shows_no_counts_of_a_damaged_dataset(geotune, table: Path, tmp_path: Path) -> None:
+    geotune("data", "import", table, tmp_path / "town")
+    shard = tmp_path / "town" / "train" / "shard_0.msg"
+    shard.write_bytes(shard.read_bytes()[:900])
+    code, screen, err = geotune("data", "check", tmp_path / "town")
+    assert (code, screen) == (2, "")
+    assert re.search(r"town: train holds 0 of the \d+ photos .* \(shard_0.msg is cut off\)\n  import the photos", err)
+
+
+def test_one_photo_of_one_place_is_no_plural(geotune, table: Path, tmp_path: Path) -> None:
+    table.write_text("\n".join(["file,latitude,longitude", *(f"{i}.jpg,{i + 1},0" for i in range(3))]))
+    _, screen, _ = geotune("data", "import", table, tmp_path / "three")
+    assert re.findall(r"(\w+) +1 photo of 1 place  ", screen) == ["train", "valid", "test"]
+    assert "warning: only 1 photo of 1 place to test on" in screen
+
+
+def test_it_loads_no_torch(table: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from geotune.cli import cli\n"
+        "for words in (['import', *sys.argv[1:]], ['check', sys.argv[2]]):\n"
+        "    cli.main(['data', *words], standalone_mode=False)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(table), str(tmp_path / "town")], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -141,6 +205,11 @@ def test_an_interrupted_import_leaves_nothing(table: Path, tmp_path: Path, name:
     assert running.returncode in (130, 143)
     assert "Traceback" not in err
     assert os.listdir(tmp_path) == ["src"]  # noqa: PTH208
+
+
+def test_the_groups_help_is_not_cut(geotune) -> None:
+    _, screen, _ = geotune("data", "--help")
+    assert "..." not in screen.partition("Commands:")[2]
 
 
 def test_help_lists_every_option_with_its_default(geotune) -> None:
