@@ -32,7 +32,7 @@ def command() -> None:
 @click.option("--split", "by", type=click.Choice(["place", "block", "given"]), default="place", show_default=True,
               help="What is held out: places, blocks of a grid, or the source's own split column.")  # fmt: skip
 @click.option("--radius", default="25m", show_default=True, metavar="LENGTH",
-              help="With --split place: photos within this distance of a place's centre belong to it.")  # fmt: skip
+              help="With --split place: how far from its centre a place reaches.")  # fmt: skip
 @click.option("--block", default="50m", show_default=True, metavar="LENGTH",
               help="With --split block: side of a block, as in 50m or 2km.")  # fmt: skip
 @click.option("--valid", default=0.15, show_default=True, help="Share of the photos that choose between trials.")

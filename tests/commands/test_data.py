@@ -104,12 +104,12 @@ def test_demo(geotune, tmp_path: Path) -> None:
         (["import", "src/labels.csv", "out", "--block", "30m"], "belongs to --split", "--split block --block 30m"),
         (
             ["import", "src/labels.csv", "o", "--radius", "9m", "--split", "block"],
-            "changes nothing",
+            "belongs to --split",
             "--split place --radius 9m",
         ),
         (
             ["import", "src/labels.csv", "o", "--radius", "9m", "--split", "given"],
-            "changes nothing",
+            "belongs to --split",
             "--split place --radius 9m",
         ),
         (
