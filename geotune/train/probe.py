@@ -17,11 +17,11 @@ from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
 from geotune.train.device import Precision, choose_device
 from geotune.train.features import FeatureStore
-from geotune.train.loop import build_model
 from geotune.train.memory import MicroBatch, first_guess, within_memory
 from geotune.train.optim import optimiser
 from geotune.train.outcomes import Infeasible
 from geotune.train.progress import Progress
+from geotune.train.run import build_model
 from geotune.train.settings import TrainConfig
 
 SAMPLE = 32

@@ -11,8 +11,8 @@ from geotune.data.dataset import open_dataset
 from geotune.model.geolocator import Geolocator
 from geotune.train import features
 from geotune.train.features import FeatureStore, digest
-from geotune.train.loop import build_model
 from geotune.train.progress import Progress
+from geotune.train.run import build_model
 
 FROZEN = {"model.frozen_layers": 5, "input.augment": "light", "input.views": 3}
 

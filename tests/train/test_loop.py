@@ -15,6 +15,7 @@ from geotune.train.bundle import load_bundle
 from geotune.train.loop import train
 from geotune.train.outcomes import Diverged, Infeasible
 from geotune.train.progress import Progress
+from geotune.train.run import Run
 
 PHOTOS = {"optim.lr": 3e-3, "input.augment": "light"}
 FEATURES = {"model.frozen_layers": 5, "optim.lr": 1e-2, "input.augment": "light", "input.views": 2}
@@ -92,11 +93,11 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(config, tmp_path):
     changes = {"model.backbone": "test_vit", "input.sizes": 160, "train.batch_size": 22, "train.epochs": 1}
     found = []
     for micro in (22, 5):
-        run = loop._Run(config(**changes, **{"train.micro_batch": micro}), tmp_path)
-        run.fit()
+        run = Run(config(**changes, **{"train.micro_batch": micro}), tmp_path)
+        loop._fit(run)
         inputs, index = list(run.source.epoch(1))[-1]
         assert len(index) == 60 % 22 == 16
-        losses = run.gradients(inputs, index)
+        losses = loop._gradients(run, inputs, index)
         found.append((losses, {name: w.grad for name, w in run.model.named_parameters() if w.grad is not None}))
     (whole_losses, whole), (part_losses, part) = found
     assert float(whole_losses["loss"]) == pytest.approx(float(part_losses["loss"]), rel=1e-5)
@@ -202,11 +203,11 @@ def test_exporting_does_not_disturb_the_training(config, tmp_path):
 
 
 def test_a_frozen_backbone_stays_as_it_was(config, tmp_path):
-    run = loop._Run(config(**{"model.frozen_layers": 3, "optim.lr": 0.1}), tmp_path)
+    run = Run(config(**{"model.frozen_layers": 3, "optim.lr": 0.1}), tmp_path)
     before = {name: tensor.clone() for name, tensor in run.model.backbone.state_dict().items()}
-    run.fit()
+    loop._fit(run)
     run.epoch = 1
-    run.train()
+    loop._train(run)
     frozen = {name for name, weight in run.model.backbone.named_parameters() if not weight.requires_grad}
     after = run.model.backbone.state_dict()
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
@@ -241,9 +242,9 @@ def test_progress_is_written(config, tmp_path, monkeypatch):
 
 def test_at_most_one_photo_too_many_is_left_out_of_an_epoch(config, tmp_path):
     """BatchNorm cannot train on a last batch of one photo."""
-    run = loop._Run(config(**{"train.batch_size": 59}), tmp_path)
+    run = Run(config(**{"train.batch_size": 59}), tmp_path)
     assert [len(index) for _, index in run.source.epoch(1)] == [59]
-    run = loop._Run(config(**{"train.batch_size": 16}), tmp_path)
+    run = Run(config(**{"train.batch_size": 16}), tmp_path)
     seen = sorted(i for _, index in run.source.epoch(1) for i in index.tolist())
     assert seen == list(range(60))
 
@@ -302,6 +303,6 @@ def test_validation_that_does_not_fit_goes_on_in_smaller_parts(config, tmp_path,
 
 
 def test_ready_features_are_never_cut_into_micro_batches(config, tmp_path):
-    run = loop._Run(config(**FEATURES, **{"train.batch_size": 50, "train.micro_batch": 2}), tmp_path)
+    run = Run(config(**FEATURES, **{"train.batch_size": 50, "train.micro_batch": 2}), tmp_path)
     assert [len(index) for _, index in run.source.epoch(1)] == [50, 10]
     assert len(list(run.source.micro.parts(50))) == 1
