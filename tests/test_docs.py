@@ -88,7 +88,7 @@ def test_every_command_and_setting_exists(line: str) -> None:
     }
     keys = set()
     for path in getattr(command, "settings", ()):
-        module, _, name = path.partition(":")
+        module, name = path.split(":")[:2]
         keys |= {setting.key for setting in settings_of(getattr(importlib.import_module(module), name))}
     for word in words:
         if word.startswith("--"):

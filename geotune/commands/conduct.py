@@ -9,6 +9,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
+from geotune.data.words import counted
 from geotune.errors import GeotuneError
 from geotune.final.full import Final, affordable, read_final, train_in_full
 from geotune.record.folder import RunFolder
@@ -17,7 +18,7 @@ from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
-from geotune.search.display import counted, drawn_text, following, value_text
+from geotune.search.display import drawn_text, following, value_text
 from geotune.search.forecast import show_forecast
 from geotune.search.machine import local_cpus
 from geotune.search.run import executor, run_trials

@@ -31,11 +31,6 @@ def value_text(value: float, metric: str) -> str:
     return f"{value:,.0f} {unit}" if unit and abs(value) >= 100 else f"{value:.3g} {unit}".rstrip()
 
 
-def counted(number: int, word: str) -> str:
-    """`1 trial`, `24 trials`."""
-    return f"{number:,} {word}{'s' * (number != 1)}"
-
-
 def drawn_text(drawn: Flat) -> str:
     """`backbone=resnet18 lr=0.003`: the searched settings of a trial, by their last word."""
     parts = (f"{key.removesuffix('.name').rpartition('.')[2]}={_short(value)}" for key, value in drawn.items())

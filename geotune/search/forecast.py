@@ -10,10 +10,11 @@ from rich.console import Console
 
 from geotune.data.cache import cache_root
 from geotune.data.dataset import Dataset, open_dataset
+from geotune.data.words import counted
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
-from geotune.search.display import counted, drawn_text, duration_text
+from geotune.search.display import drawn_text, duration_text
 from geotune.search.machine import Shape
 from geotune.search.preflight import find_all_weights
 from geotune.train.probe import Forecast, probe
