@@ -42,7 +42,9 @@ def command(model: str, words: tuple[str, ...], table: str | None) -> None:
     geotune evaluate runs/demo-1/model data=data/town
     geotune evaluate runs/demo-1/model data=data/town split=valid --csv errors.csv
     """
-    given = build(Words, parse_overrides(words, lambda word: f"data={word}" if Path(word).is_dir() else ""))
+    given = build(
+        Words, parse_overrides(words, lambda word: f"data={word}" if Path(word).is_dir() or "/" in word else "")
+    )
     if not given.data:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])

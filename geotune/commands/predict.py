@@ -48,7 +48,7 @@ def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool) -> 
     given = build(Words, parse_overrides(word for word in words if _is_setting(word)))
     if Path(model).is_file() or Path(model).suffix.lower() in PHOTO_SUFFIXES:
         raise GeotuneError(
-            f"{model}: a file, not a model; the MODEL is missing", f"say geotune predict {_a_model()} {model}"
+            f"{model}: not the folder of a model; MODEL comes first", f"say geotune predict {_a_model()} {model}"
         )
     if not named:
         raise click.UsageError(f"which photos? Say geotune predict {model} photo.jpg")

@@ -311,6 +311,7 @@ def test_evaluate_another_split(geotune, town, model):
         ([], "which dataset?"),
         (["data=."], "not a dataset"),
         (["photos"], "did you mean data=photos?"),
+        (["data/d200"], "did you mean data=data/d200?"),
         (["data="], "expected a value; got nothing"),
     ],
 )
@@ -410,7 +411,7 @@ def test_predict_mistakes(geotune, model, photos):
 def test_predict_without_a_model_says_so(geotune, photos, tmp_path, words):
     code, _, err = geotune("predict", *words)
     assert code == 2
-    assert f"the MODEL is missing\n  say geotune predict runs/NAME/model {words[0]}" in err
+    assert f"MODEL comes first\n  say geotune predict runs/NAME/model {words[0]}" in err
     (tmp_path / "runs/demo-1/model").mkdir(parents=True)
     (tmp_path / "runs/demo-1/model/model.json").write_text("{}")
     assert f"say geotune predict runs/demo-1/model {words[0]}" in geotune("predict", *words)[2]
