@@ -159,12 +159,6 @@ class Record:
             self.ending = self.ending or why
 
     @property
-    def live(self) -> int:
-        """How many attempts run now."""
-        with self._mutex:
-            return len(self._live)
-
-    @property
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
