@@ -34,7 +34,7 @@ def _left(setting: Setting) -> str:
 
 def _right(setting: Setting) -> str:
     owner = f" [{setting.owner}]" if setting.owner and not setting.key.endswith(".name") else ""
-    return f"{setting.doc} ({setting.kind}){owner}".strip()
+    return f"{setting.doc} ({setting.kind.removesuffix(' | null')}){owner}".strip()
 
 
 def _text(value: Any) -> str:
