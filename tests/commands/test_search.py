@@ -198,7 +198,7 @@ def test_search_alone_lists_the_spaces(geotune: Geotune) -> None:
 def test_dry_run_draws_and_writes_nothing(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "--dry-run"))
-    assert len(re.findall(r"^  \d: head=", out, re.MULTILINE)) == 5
+    assert len(re.findall(r"^  \d: head=", out, re.MULTILINE)) == 4, "as many as there are trials, at most five"
     assert sorted(tmp_path.iterdir()) == before
 
 
