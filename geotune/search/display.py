@@ -17,6 +17,7 @@ from geotune.config import Flat
 from geotune.record.folder import TrialFolder, read_json
 from geotune.record.record import Record
 from geotune.record.trial import TrialView
+from geotune.search.background import repeated
 from geotune.search.budget import Clock
 
 REFRESH_SECONDS = 0.5
@@ -58,26 +59,19 @@ def progress_of(folder: TrialFolder) -> tuple[str, float]:
 @contextmanager
 def following(folder: TrialFolder, title: str, console: Console) -> Iterator[None]:
     """Show how one training goes on while the block runs it."""
-    over = threading.Event()
     status = console.status(title)
+    told = time.monotonic()
 
     def follow() -> None:
-        told = time.monotonic()
-        while not over.wait(REFRESH_SECONDS):
-            text = f"{title}: {progress_of(folder)[0]}"
-            status.update(text)
-            if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
-                told = time.monotonic()
-                console.print(text, highlight=False)
+        nonlocal told
+        text = f"{title}: {progress_of(folder)[0]}"
+        status.update(text)
+        if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
+            told = time.monotonic()
+            console.print(text, highlight=False)
 
-    thread = threading.Thread(target=follow, name="display", daemon=True)
-    with status:
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join(timeout=5)
+    with status, repeated(follow, REFRESH_SECONDS, "display"):
+        yield
 
 
 class Display:

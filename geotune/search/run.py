@@ -1,6 +1,5 @@
 """A search from its open record to its last trial: an executor runs, a display follows, the clock ends it in time."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.record.record import Record
+from geotune.search.background import repeated
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.display import Display
 from geotune.search.executors import on_loopback
@@ -46,27 +46,13 @@ def run_trials(record: Record, run: Run, one: Shape, clock: Clock, expected: flo
 
     `expected` is the forecast of the full training in seconds, until a trial shows what it will really take.
     """
-    with Display(record, clock, console), _watch(record, clock, expected):
-        run(record, one)
-
-
-@contextmanager
-def _watch(record: Record, clock: Clock, expected: float) -> Iterator[None]:
-    """End the record in time for the final training."""
-    over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.5):
-            if clock.search_over(_final_forecast(record, expected)):
-                record.end("time")
+        if clock.search_over(_final_forecast(record, expected)):
+            record.end("time")
 
-    thread = threading.Thread(target=watch, name="clock", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(timeout=5)
+    with Display(record, clock, console), repeated(watch, 0.5, "clock"):
+        run(record, one)
 
 
 def _final_forecast(record: Record, expected: float) -> float:
