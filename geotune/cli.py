@@ -5,10 +5,12 @@ Nothing heavy is imported here: a command's module is loaded when that command r
 
 import difflib
 import importlib
+import keyword
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -36,31 +38,41 @@ QUIET = {
 
 
 class Lazy(click.Group):
-    """A click group whose commands are imported on use."""
+    """A click group whose commands (name -> one line) are imported on use: `command` of PACKAGE.NAME."""
+
+    def __init__(self, lines: Mapping[str, str], package: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lines, self.package = lines, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.lines)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.lines:
             return None
-        command: click.Command = importlib.import_module(f"geotune.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"{self.package}.{module}").command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-        if near and args[0] not in COMMANDS and not ctx.resilient_parsing:
+        near = difflib.get_close_matches(args[0], self.lines, n=1)
+        if near and args[0] not in self.lines and not ctx.resilient_parsing:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.lines.items()))
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Lazy,
+    lines=COMMANDS,
+    package="geotune.commands",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="geotune")
 def cli() -> None:
     """Find the best way to train an image-geolocation model on your own photos.
@@ -100,6 +112,6 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _fail(message: str, ctx: click.Context | None = None) -> None:
     words = [word for word in sys.argv[1:3] if word in COMMANDS or word.isalpha()]
-    name = ctx.command_path if ctx else " ".join(["geotune", *words[:1]])
+    name = ctx.command_path if ctx else " ".join(["geotune", *(words if words[:1] == ["data"] else words[:1])])
     click.echo(f"{name}: {message}", err=True)
     sys.exit(2)

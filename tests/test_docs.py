@@ -81,8 +81,9 @@ def test_every_command_and_setting_exists(line: str) -> None:
     command, used = cli.get_command(click.Context(cli), words[0]), [words.pop(0)]
     assert command is not None, f"no command geotune {used[0]}"
     if isinstance(command, click.Group) and words:
-        assert words[0] in command.commands, f"no command geotune {used[0]} {words[0]}"
-        command = command.commands[words.pop(0)]
+        used.append(words[0])
+        command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, f"no command geotune {' '.join(used)}"
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {
         "--help"
     }

@@ -1,31 +1,39 @@
 """What a source yields: a photo with its position, or why there is none."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to import: a name unique in its source, its file, its position in degrees.
+    """A photo to import: a name unique in its source, its position in degrees, and how to get at its bytes.
 
-    `place` and `split` are what the source itself says, "" where it says nothing.
+    `place` and `split` are what the source itself says, "" where it says nothing. What the camera says is NaN, or "",
+    where it does not: `time` in seconds since 1970 (the camera's clock; UTC where it says so), `heading` in degrees
+    clockwise from true north, `gps_error_m`, and `camera`, its make, model and serial number: never stored as it is.
     """
 
     id: str
-    path: Path
     lat: float
     lon: float
+    load: Callable[[], bytes]
+    """The file's bytes; raises OSError. Called once, in any thread."""
     place: str = ""
     split: str = ""
+    time: float = math.nan
+    heading: float = math.nan
+    gps_error_m: float = math.nan
+    camera: str = ""
+    extra: Mapping[str, str | int | float] = field(default_factory=dict)
+    """The source's other columns, by their names there."""
+    at: tuple[Path, int, int] | None = None
+    """The shard, offset and length of its record, where it may be used where it lies."""
 
-    def load(self) -> bytes:
-        """The file's bytes; raises OSError."""
-        return self.path.read_bytes()
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """Something that looked like a photo and cannot be imported; `reason` is worded to be counted."""
 

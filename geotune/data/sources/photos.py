@@ -52,7 +52,7 @@ class PhotosSource(Settings):
         if position is None:
             return LeftOut(name, NO_POSITION)
         fault = position_fault(*position)
-        return LeftOut(name, fault) if fault else Photo(name, path, *position)
+        return LeftOut(name, fault) if fault else Photo(name, *position, path.read_bytes)
 
 
 def exif_position(path: Path) -> tuple[float, float] | None:

@@ -99,4 +99,4 @@ def _photo(identity: str, cells: dict[str, str], root: Path) -> Photo | LeftOut:
     path = root / cells["image"].replace("\\", "/")
     if not path.is_file():
         return LeftOut(identity, "file not found")
-    return Photo(identity, path, lat, lon, cells.get("place", ""), cells.get("split", ""))
+    return Photo(identity, lat, lon, path.read_bytes, cells.get("place", ""), cells.get("split", ""))

@@ -1,0 +1,11 @@
+"""`geotune data …`: one file a command, loaded when it runs."""
+
+from geotune.cli import Lazy
+
+COMMANDS = {
+    "import": "Make a dataset of your photos.",
+    "check": "Show what a dataset holds, and whether its results can be trusted.",
+    "demo": "Build the demo dataset.",
+}
+
+command = Lazy(COMMANDS, __name__, help="Import photos, build the demo dataset, check a dataset.")
