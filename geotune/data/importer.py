@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,10 @@ from pydantic import Field
 
 from geotune.config import Settings
 from geotune.data.dataset import Extent
-from geotune.data.diagnose import PHOTO_SUFFIXES, TABLE_SUFFIXES
+from geotune.data.diagnose import TABLE_SUFFIXES
 from geotune.data.sources.found import LeftOut, Photo
-from geotune.data.sources.photos import NO_POSITION, UNREADABLE_SUFFIXES, PhotosSource
+from geotune.data.sources.kinds import Source, source_of
+from geotune.data.sources.photos import NO_POSITION, PhotosSource
 from geotune.data.sources.table import TableSource
 from geotune.data.split import SplitSettings, divide
 from geotune.data.threads import in_threads
@@ -25,7 +25,8 @@ from geotune.data.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 
 Floats = npt.NDArray[np.float64]
-Source = Annotated[PhotosSource | TableSource, Field(discriminator="name")]
+__all__ = ["ImportSettings", "Imported", "import_photos", "prepare", "source_of"]
+
 OnProgress = Callable[[str, int, int | None], None]
 
 SMALLEST_PX = 32
@@ -50,23 +51,6 @@ class Imported:
     out: Path
     left_out: Counter[str]
     examples: dict[str, str]
-
-
-def source_of(path: Path, images: Path | None = None) -> PhotosSource | TableSource:
-    """The kind of source that lies at a path: a folder of photos, or a CSV file. Raises GeotuneError for others."""
-    if path.is_dir():
-        if (path / "dataset.json").is_file():
-            raise GeotuneError(f"{path}: a dataset already", f"use it: geotune search data={shlex.quote(str(path))}")
-        if images:
-            raise GeotuneError("--images belongs to a CSV file", f"{path} is a folder: leave --images out")
-        return PhotosSource(path=path)
-    if not path.exists():
-        raise GeotuneError(f"{path}: no such file or folder", "give a folder of photos, or a CSV file")
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        if path.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_SUFFIXES:
-            raise GeotuneError(f"{path}: a single photo", f"give the folder that holds it: {path.parent}")
-        raise GeotuneError(f"{path}: neither a folder of photos nor a .csv file", "unpack an archive first")
-    return TableSource(path=path, images=images)
 
 
 def import_photos(
