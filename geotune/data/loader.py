@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from geotune.data.augment import augment
+from geotune.data.augment import PLAIN, Augmentation, augment
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -34,7 +34,13 @@ def photo_seeds(indices: Ints, seed: int, epoch: int) -> Ints:
 
 
 def batches(
-    images: Bytes, indices: Ints, batch_size: int, *, policy: str = "none", seed: int = 0, epoch: int = 0
+    images: Bytes,
+    indices: Ints,
+    batch_size: int,
+    *,
+    augmentation: Augmentation = PLAIN,
+    seed: int = 0,
+    epoch: int = 0,
 ) -> Iterator[Batch]:
     """Batches (photos (b, H, W, 3) uint8, their indices (b,)) in the order of `indices`; the last one may be smaller.
 
@@ -42,7 +48,7 @@ def batches(
     """
 
     def prepare(chosen: Ints) -> Batch:
-        return augment(np.ascontiguousarray(images[chosen]), policy, photo_seeds(chosen, seed, epoch)), chosen
+        return augment(np.ascontiguousarray(images[chosen]), augmentation, photo_seeds(chosen, seed, epoch)), chosen
 
     indices = np.asarray(indices, np.int64)
     starts = iter(range(0, len(indices), batch_size))

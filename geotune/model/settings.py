@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from geotune.config import Settings
+from geotune.data.augment.policy import KINDS, Augmentation, Policy
 from geotune.model.heads.cells import CellsSettings
 from geotune.model.heads.hybrid import HybridSettings
 from geotune.model.heads.regression import RegressionSettings
@@ -27,6 +28,9 @@ class ModelSettings(Settings):
     head: HeadSettings = RegressionSettings()
 
 
+Share = Annotated[float, Field(ge=0, le=0.9)] | None
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -36,10 +40,46 @@ class InputSettings(Settings):
 
     sizes: Annotated[list[int], BeforeValidator(_listed)] = [224]
     """Side of the square photos in pixels; several sizes: their features are concatenated"""
-    augment: Literal["none", "light", "campus", "world"] = "light"
-    """How training photos are varied; validation and test photos never are"""
+    augment: Policy = "light"
+    """How training photos are varied (geotune data augment tells how); validation and test photos never are"""
+    strength: float = Field(1.0, ge=0, le=4)
+    """Factor on all strengths of input.augment"""
     views: int = Field(4, ge=1, le=64)
     """Augmented views of a training photo where the whole backbone is frozen; the plain photo is one of them"""
+    mirror: bool = False
+    """Half of the training photos mirrored: signs and streets are not symmetric, so only where that cannot matter"""
+    fused: bool = False
+    """Vary photos by one warp, one colour matrix and one table: faster than albumentations, almost the same pixels"""
+    fraction: float = Field(1.0, gt=0, le=1)
+    """Share of the training photos to train on, always the same ones: those of 0.05 are among those of 0.1"""
+    crop: Share = None
+    """Own strength in place of the policy's: a crop leaves out up to this share of the photo"""
+    rotate: Annotated[float, Field(ge=0, le=180)] | None = None
+    """Own strength: tilted by up to so many degrees"""
+    shear: Annotated[float, Field(ge=0, le=45)] | None = None
+    """Own strength: sheared by up to so many degrees"""
+    perspective: Annotated[float, Field(ge=0, le=0.3)] | None = None
+    """Own strength: corners moved by up to this share of the side"""
+    light: Share = None
+    """Own strength: brightness and contrast changed by up to this share"""
+    colour: Share = None
+    """Own strength: saturation changed by up to this share, hue by an eighth of it"""
+    gamma: Share = None
+    """Own strength: gamma changed by up to this share"""
+    grey: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Own strength: this share of the photos loses its colour"""
+    coarse: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Own strength: this share is compressed again, to a JPEG quality of 40 to 90"""
+    blur: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Own strength: this share is out of focus"""
+    erase: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Own strength: this share has a patch of one colour in it"""
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What happens to a training photo."""
+        own = {kind: getattr(self, kind) for kind in KINDS}
+        return Augmentation.of(self.augment, self.strength, mirror=self.mirror, fused=self.fused, own=own)
 
     @field_validator("sizes")
     @classmethod

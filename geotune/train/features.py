@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geotune.data.augment import PLAIN
 from geotune.data.cache import cache_root, decoded
 from geotune.data.dataset import Split
 from geotune.data.loader import batches
@@ -21,7 +22,7 @@ from geotune.train.settings import TrainConfig
 
 Features = NDArray[np.float16]
 
-RECIPE = 1
+RECIPE = 2
 """Part of every key: raise it when the same settings give other features than before."""
 VIEW_SEED = 20_261_121
 """Seed of the fixed views, the same for every trial and every seed of a search: that is what makes them shared."""
@@ -57,7 +58,7 @@ class FeatureStore:
     @property
     def view_count(self) -> int:
         """`input.views`; 1 without augmentation, where all views are the same."""
-        return 1 if self.config.input.augment == "none" else self.config.input.views
+        return 1 if self.config.input.augmentation.is_plain else self.config.input.views
 
     def folder(self, split: Split, size: int, view: int) -> Path:
         """Where an array stands: named by everything that its content depends on."""
@@ -69,7 +70,7 @@ class FeatureStore:
             "photos": split.fingerprint,
             "size": size,
             "view": view,
-            "augment": self.config.input.augment if view else "none",
+            "augment": (self.config.input.augmentation if view else PLAIN).recipe,
             "precision": self.precision.name,
         }
         name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
@@ -89,8 +90,8 @@ class FeatureStore:
 
     def compute(self, images: NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
         """Features (b, D) of some photos in a view, batch by batch."""
-        policy = self.config.input.augment if view else "none"
-        for photos, _ in batches(images, index, 32, policy=policy, seed=VIEW_SEED, epoch=view):
+        augmentation = self.config.input.augmentation if view else PLAIN
+        for photos, _ in batches(images, index, 32, augmentation=augmentation, seed=VIEW_SEED, epoch=view):
             yield within_memory(self.micro, self._forward, torch.from_numpy(photos))
 
     @torch.inference_mode()

@@ -95,7 +95,7 @@ def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
 def _once(model: Geolocator, config: TrainConfig, train: Split, valid: Split) -> tuple[float, float]:
     """Seconds of decoding and features that nobody has done yet, and the megabytes that both take."""
     seconds, megabytes = 0.0, 0.0
-    sizes, policy = config.input.sizes, config.input.augment
+    sizes, augmentation = config.input.sizes, config.input.augmentation
     if not model.backbone.is_frozen:
         size = max(sizes)
         _, a_photo = _decoded(train, size)
@@ -106,7 +106,7 @@ def _once(model: Geolocator, config: TrainConfig, train: Split, valid: Split) ->
         images, decoding = _decoded(train, size)
         index = np.arange(len(images))
         plain = _time(lambda: list(store.compute(images, index, 0))) / len(images)  # noqa: B023 - called at once
-        augmenting = _time(lambda: list(batches(images, index, 32, policy=policy))) / len(images)  # noqa: B023
+        augmenting = _time(lambda: list(batches(images, index, 32, augmentation=augmentation))) / len(images)  # noqa: B023
         for split, views in ((train, store.view_count), (valid, 1)):
             width = model.feature_width(size)
             megabytes += len(split) * (size * size * 3 + views * width * 2) / 1e6

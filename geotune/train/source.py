@@ -91,8 +91,8 @@ class PhotoSource:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         chosen = order(len(self._train), self.config.seed, number)[: self.photos]
-        policy, seed = self.config.input.augment, self.config.seed
-        return _tensors(batches(self._train, chosen, self.batch, policy=policy, seed=seed, epoch=number))
+        augmentation, seed = self.config.input.augmentation, self.config.seed
+        return _tensors(batches(self._train, chosen, self.batch, augmentation=augmentation, seed=seed, epoch=number))
 
     def valid(self) -> Iterator[Batch]:
         return self._plain(self._valid, np.arange(len(self._valid)))

@@ -3,9 +3,10 @@ import threading
 import numpy as np
 import pytest
 
-from geotune.data.augment import augment
+from geotune.data.augment import Augmentation, augment
 from geotune.data.loader import batches, order, photo_seeds
 
+LIGHT = Augmentation.of("light")
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 32, 32, 3), np.uint8)
 
 
@@ -35,13 +36,13 @@ def test_batches_are_copies() -> None:
 def test_augmentation_follows_seed_epoch_and_photo_not_the_batch() -> None:
     def all_of(batch_size: int, epoch: int, indices: np.ndarray) -> np.ndarray:
         photos = np.empty_like(IMAGES)
-        for batch, chosen in batches(IMAGES, indices, batch_size, policy="light", seed=3, epoch=epoch):
+        for batch, chosen in batches(IMAGES, indices, batch_size, augmentation=LIGHT, seed=3, epoch=epoch):
             photos[chosen] = batch
         return photos
 
     whole = all_of(23, 1, np.arange(23))
     np.testing.assert_array_equal(whole, all_of(4, 1, order(23, 0, 0)))
-    np.testing.assert_array_equal(whole, augment(IMAGES, "light", photo_seeds(np.arange(23), 3, 1)))
+    np.testing.assert_array_equal(whole, augment(IMAGES, LIGHT, photo_seeds(np.arange(23), 3, 1)))
     assert (whole != all_of(23, 2, np.arange(23))).any()
 
 
