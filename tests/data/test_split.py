@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geotune.config import build
-from geotune.data.split import METRES_PER_RADIAN, SPLITS, SplitSettings, assign, blocks, divide, places
+from geotune.data.split import SPLITS, SplitSettings, assign, blocks, divide, places
 from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.sphere import EARTH_RADIUS_KM, distance_km
 
@@ -17,10 +17,6 @@ def town(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Points over about a kilometre."""
     rng = np.random.default_rng(seed)
     return 52.2 + rng.uniform(0, 0.009, count), 0.12 + rng.uniform(0, 0.015, count)
-
-
-def test_one_earth_in_data_and_geo() -> None:
-    assert METRES_PER_RADIAN == EARTH_RADIUS_KM * 1000
 
 
 @pytest.mark.parametrize("by", ["place", "block"])
@@ -89,7 +85,7 @@ def test_blocks_are_as_large_as_said_everywhere() -> None:
 def test_blocks_of_ten_degrees_take_the_poles_and_the_antimeridian() -> None:
     lat = np.array([90.0, 90.0, -90.0, 0.0, 0.0])
     lon = np.array([0.0, 5.0, 0.0, 180.0, -180.0])
-    of_photo = blocks(lat, lon, np.radians(10) * METRES_PER_RADIAN)
+    of_photo = blocks(lat, lon, np.radians(10) * EARTH_RADIUS_KM * 1000)
     assert of_photo[3] == of_photo[4]
     assert len({of_photo[0], of_photo[2], of_photo[3]}) == 3
 

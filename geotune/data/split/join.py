@@ -1,0 +1,151 @@
+"""New photos come to a divided dataset: old ones keep their split, and none trains beside what is held out.
+
+The old photos alone decide where a newcomer belongs; newcomers that belong nowhere make new places among themselves.
+"""
+
+import numpy as np
+
+from geotune.data.split.divide import given_splits
+from geotune.data.split.groups import ALONE, whole
+from geotune.data.split.near import Bools, Floats, Ints, Points
+from geotune.data.split.places import Texts, blocks, middles, places
+from geotune.data.split.settings import SplitSettings
+
+HELD = ("valid", "test")
+
+
+def join(
+    lat: Floats,
+    lon: Floats,
+    old_lat: Floats,
+    old_lon: Floats,
+    old_place: Ints,
+    old_split: Texts,
+    settings: SplitSettings,
+    *,
+    given: Texts | None = None,
+    group: Ints | None = None,
+) -> tuple[Texts, Ints]:
+    """Split and place, each (M,), of newcomers at `lat`, `lon` degrees to the old photos (N,); split "": left out.
+
+    By place: within the radius of a held-out photo a newcomer joins that photo's place, or is left out where it would
+    make the place wider than four radii; within the radius of a training photo it joins that one. By block: it joins
+    its block's photos. By given: `given` names its split. Others make new places, which fill what the old split lacks
+    of its shares, the training split last. Newcomers of one number in `group` (-1: alone) get one split; those that
+    old photos tie to another are left out. With a gap, newcomers to training within it of a held-out photo are left
+    out, and so are newcomers to a held-out place within it of an old training photo.
+    """
+    if settings.by == "given":
+        split = given_splits(given, whole_set=False)
+        place = _places(lat, lon, old_lat, old_lon, old_place, settings.radius)
+    elif settings.by == "photo":
+        split, place = np.full(len(lat), "new"), _places(lat, lon, old_lat, old_lon, old_place, settings.radius)
+    elif settings.by == "block":
+        split, place = _by_block(lat, lon, old_lat, old_lon, old_place, old_split, settings.block)
+    else:
+        split, place = _by_place(lat, lon, old_lat, old_lon, old_place, old_split, settings.radius)
+    split = split.astype("<U5")
+    pieces = np.arange(len(lat)) if settings.by in ("photo", "given") else place
+    if group is not None:
+        split = _one_split_a_group(split, group)
+        pieces = whole(pieces, group)
+    beside_training = _within(lat, lon, old_lat, old_lon, old_split == "train", settings.gap)
+    new = split == "new"
+    bound = np.isin(
+        pieces, pieces[new & beside_training]
+    )  # an old training photo is too near: these cannot be held out
+    split[new & bound] = "train"
+    new &= ~bound
+    if new.any():
+        split[new] = _fill(np.unique(pieces[new], return_inverse=True)[1].ravel(), len(lat), old_split, split, settings)
+    split[np.isin(split, HELD) & beside_training] = ""
+    if settings.gap:
+        near = _within(lat, lon, old_lat, old_lon, np.isin(old_split, HELD), settings.gap)
+        held = np.isin(split, HELD)
+        near |= _within(lat, lon, lat, lon, held, settings.gap)
+        split[near & (split == "train")] = ""
+    return split, place
+
+
+def _by_place(
+    lat: Floats, lon: Floats, old_lat: Floats, old_lon: Floats, old_place: Ints, old_split: Texts, radius_m: float
+) -> tuple[Texts, Ints]:
+    split, place = np.full(len(lat), "new"), np.full(len(lat), -1, np.int64)
+    mean_lat, mean_lon, row = middles(old_lat, old_lon, old_place)
+    for names in (("train",), HELD):  # held out last: near both, a newcomer is held out
+        rows = np.flatnonzero(np.isin(old_split, names))
+        metres, which = Points(old_lat[rows], old_lon[rows]).nearest(lat, lon)
+        joins = np.flatnonzero(metres <= radius_m)
+        host = rows[which[joins]]
+        split[joins], place[joins] = old_split[host], old_place[host]
+        if names == HELD:  # a held-out place does not creep along a street from one import to the next
+            wide = _metres(lat[joins], lon[joins], mean_lat[row[host]], mean_lon[row[host]]) > 2 * radius_m
+            split[joins[wide]] = ""
+    return split, _new_places(lat, lon, place, old_place, radius_m)
+
+
+def _by_block(
+    lat: Floats, lon: Floats, old_lat: Floats, old_lon: Floats, old_place: Ints, old_split: Texts, side_m: float
+) -> tuple[Texts, Ints]:
+    block = blocks(np.concatenate([lat, old_lat]), np.concatenate([lon, old_lon]), side_m)
+    mine, theirs = block[: len(lat)], block[len(lat) :]
+    # a photo of the block, a held-out one where it has several splits
+    order = np.argsort(old_split == "train", kind="stable")
+    known, first = np.unique(theirs[order], return_index=True)
+    at = np.minimum(np.searchsorted(known, mine), len(known) - 1)
+    joins, host = known[at] == mine, order[first[at]]
+    split = np.where(joins, old_split[host], "new")
+    fresh = np.unique(mine, return_inverse=True)[1].ravel() + old_place.max() + 1
+    return split, np.where(joins, old_place[host], fresh)
+
+
+def _places(lat: Floats, lon: Floats, old_lat: Floats, old_lon: Floats, old_place: Ints, radius_m: float) -> Ints:
+    """The place of the nearest old photo within the radius, or a new one."""
+    metres, which = Points(old_lat, old_lon).nearest(lat, lon)
+    return _new_places(lat, lon, np.where(metres <= radius_m, old_place[which], -1), old_place, radius_m)
+
+
+def _new_places(lat: Floats, lon: Floats, place: Ints, old_place: Ints, radius_m: float) -> Ints:
+    """`place` with new numbers where it is -1."""
+    new = place < 0
+    place[new] = places(lat[new], lon[new], radius_m) + old_place.max(initial=-1) + 1
+    return place
+
+
+def _one_split_a_group(split: Texts, group: Ints) -> Texts:
+    """A group goes with its held-out newcomers, test before valid; those tied elsewhere are left out."""
+    split = split.copy()
+    tied = group != ALONE
+    for name, others in (("test", ("train", "valid")), ("valid", ("train",)), ("train", ())):
+        mine = tied & np.isin(group, group[tied & (split == name)])
+        split[mine & np.isin(split, others)] = ""
+        split[mine & (split == "new")] = name
+    return split
+
+
+def _fill(piece: Ints, newcomers: int, old_split: Texts, split: Texts, settings: SplitSettings) -> Texts:
+    """Splits of the pieces that belong nowhere: in random order they fill what test and valid lack of their shares."""
+    total = len(old_split) + newcomers - int((split == "").sum())
+    lacks = [
+        max(0.0, share * total - int((old_split == name).sum()) - int((split == name).sum()))
+        for name, share in (("test", settings.test), ("valid", settings.valid))
+    ]
+    sizes = np.bincount(piece)
+    order = np.random.default_rng([settings.seed, len(old_split)]).permutation(len(sizes))
+    middle = np.cumsum(sizes[order]) - sizes[order] / 2
+    of_piece = np.full(len(sizes), "train", "<U5")
+    of_piece[order[middle < sum(lacks)]] = "valid"
+    of_piece[order[middle < lacks[0]]] = "test"
+    return of_piece[piece]
+
+
+def _within(lat: Floats, lon: Floats, old_lat: Floats, old_lon: Floats, which: Bools, gap_m: float) -> Bools:
+    if not gap_m:
+        return np.zeros(len(lat), bool)
+    return Points(old_lat[which], old_lon[which]).nearest(lat, lon)[0] < gap_m
+
+
+def _metres(lat: Floats, lon: Floats, to_lat: Floats, to_lon: Floats) -> Floats:
+    from geotune.geo.sphere import distance_km
+
+    return distance_km(lat, lon, to_lat, to_lon) * 1000
