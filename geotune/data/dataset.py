@@ -1,21 +1,23 @@
 """A dataset: a folder with `dataset.json` and shards, opened for reading."""
 
 import json
-import mmap
+import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from geotune.data.diagnose import no_dataset
-from geotune.data.records import BadRecord, parse_record
-from geotune.data.shards import fault_of, load_index
+from geotune.data.index import fault_of
+from geotune.data.links import Link
+from geotune.data.reader import ShardFile
+from geotune.data.records import Record
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
@@ -30,6 +32,8 @@ class SplitFile(BaseModel):
     places: int
     shards: list[str]
     fingerprint: str
+    links: dict[str, Link] = {}
+    """Those of `shards` that lie elsewhere; only their indices are in the dataset."""
 
 
 class DatasetFile(BaseModel):
@@ -42,11 +46,17 @@ class DatasetFile(BaseModel):
     split: dict[str, Any]
     fingerprint: str
     left_out: dict[str, int] = {}
+    settings: dict[str, Any] = {}
+    """Those of the import, for photos that are added later."""
 
 
 @dataclass
 class Split:
-    """One split: arrays of one length (degrees, place numbers), and the photos behind them."""
+    """One split, or a share of it: arrays of one length (degrees, place numbers), and the photos behind them.
+
+    `rows` are the photos' numbers in the full split of `full` photos; `fingerprint` is always that of the full split,
+    so that its content is named by (fingerprint, rows).
+    """
 
     name: str
     ids: npt.NDArray[np.str_]
@@ -54,30 +64,36 @@ class Split:
     lon: npt.NDArray[np.float64]
     place: npt.NDArray[np.int64]
     fingerprint: str
-    _shards: list[Path] = field(repr=False)
+    rows: npt.NDArray[np.int64]
+    full: int
+    _files: list[ShardFile] = field(repr=False)
     _where: npt.NDArray[np.int64] = field(repr=False)  # (N, 3): shard, offset, length
-    _maps: dict[int, mmap.mmap] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def photo(self, i: int) -> bytes:
         """JPEG bytes of photo `i`; safe to call from several threads. Raises GeotuneError for a damaged shard."""
-        shard, offset, length = self._where[i]
-        if shard not in self._maps:
-            with self._shards[shard].open("rb") as stream:
-                self._maps[shard] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        try:
-            packed = self._maps[shard][offset : offset + length]
-            record = parse_record(msgpack.unpackb(packed, raw=True, strict_map_key=False), offset, length)
-        except (msgpack.UnpackException, ValueError, TypeError) as error:
-            record = BadRecord(str(error), offset)
-        if isinstance(record, BadRecord) or record.id != self.ids[i]:
-            reason = record.reason if isinstance(record, BadRecord) else "another photo stands there"
-            raise GeotuneError(
-                f"{self._shards[shard]}: damaged at photo {self.ids[i]} ({reason})", "import the photos again"
-            )
-        return record.image
+        return self.record(i).image
+
+    def record(self, i: int) -> Record:
+        """All that is stored of photo `i`; as `photo`."""
+        shard, offset, length = map(int, self._where[i])
+        return self._files[shard].record(offset, length, str(self.ids[i]))
+
+    def subset(self, fraction: float) -> "Split":
+        """A share of the photos, at least one, chosen by a hash of their ids: 5 % of a split lies inside its 10 %."""
+        if not 0 < fraction <= 1:
+            raise ValueError(f"fraction={fraction} is not above 0 and at most 1")
+        if fraction == 1:
+            return self
+        hashes = [int.from_bytes(blake2b(str(id).encode(), digest_size=8).digest()) for id in self.ids]
+        count = math.ceil(fraction * len(self) - 1e-9)  # 0.07 · 100 is a little above 7
+        chosen = np.sort(np.argsort(np.array(hashes, np.uint64), kind="stable")[: max(1, count)])
+        return replace(
+            self, ids=self.ids[chosen], lat=self.lat[chosen], lon=self.lon[chosen], place=self.place[chosen],
+            rows=self.rows[chosen], _where=self._where[chosen],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,17 +116,17 @@ class Dataset:
         if stored is None or not stored.photos:
             have = ", ".join(self.counts) or "none"
             raise GeotuneError(f"{self.folder}: has no {name} split (it has {have})", "import the photos again")
-        shards = [self.folder / name / shard for shard in stored.shards]
-        indices = [load_index(shard) for shard in shards]
-        found = sum(len(index.id) for index in indices)
+        files = [ShardFile(self.folder / name, shard, stored.links.get(shard)) for shard in stored.shards]
+        indices = [file.index() for file in files]
+        found = sum(map(len, indices))
         if found != stored.photos:
-            faults = ", ".join(f"{shard.name} {fault}" for shard in shards if (fault := fault_of(shard)))
+            faults = ", ".join(f"{file.path.name} {fault}" for file in files if (fault := fault_of(file.path)))
             raise GeotuneError(
                 f"{self.folder}: {name} holds {found:,} of the {counted(stored.photos, 'photo')} that dataset.json "
                 f"promises{f' ({faults})' if faults else ''}",
                 _again(self.folder),
             )
-        where = [np.stack([np.full(len(x.id), k), x.offset, x.length], axis=1) for k, x in enumerate(indices)]
+        where = [np.stack([np.full(len(x), k), x.offset, x.length], axis=1) for k, x in enumerate(indices)]
         return Split(
             name=name,
             ids=np.concatenate([x.id for x in indices]),
@@ -118,7 +134,9 @@ class Dataset:
             lon=np.concatenate([x.longitude for x in indices]),
             place=np.concatenate([x.place for x in indices]),
             fingerprint=stored.fingerprint,
-            _shards=shards,
+            rows=np.arange(found),
+            full=found,
+            _files=files,
             _where=np.concatenate(where).astype(np.int64),
         )
 
@@ -152,7 +170,9 @@ def open_dataset(path: str | Path) -> Dataset:
         raise GeotuneError(f"{folder}: the dataset has no training photos", again)
     for name, split in stored.splits.items():
         for shard in split.shards:
-            if not (folder / name / shard).is_file():
+            if Path(shard).name != shard or Path(name).name != name:  # it may come from anywhere
+                raise GeotuneError(f"{described}: damaged ({name}/{shard} is no name of a shard)", again)
+            if shard not in split.links and not (folder / name / shard).is_file():
                 raise GeotuneError(f"{folder}: {name}/{shard} is missing", again)
     return Dataset(
         folder=folder.absolute(),

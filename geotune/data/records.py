@@ -5,17 +5,17 @@ otherwise: `read_records` takes all that, and names what it cannot take.
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgpack
-
+from geotune.data.unpack import Damage, Value, short, value_of, values_of
 from geotune.errors import GeotuneError
 
-MAX_RECORD_BYTES = 64 * 2**20
-"""No photo is larger; a length field that says otherwise is damage, not a reason to allocate gigabytes."""
+MAX_ID_CHARS = 1024
+"""An index holds every id at the width of the longest."""
 
 ALIASES = {
     "id": ("id", "img_id", "IMG_ID", "image_id", "key"),
@@ -26,7 +26,7 @@ ALIASES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One photo of a shard. Coordinates are degrees, None where the shard leaves them to a table; no place is -1."""
 
@@ -39,69 +39,103 @@ class Record:
     offset: int = 0
     length: int = 0
 
+    def without_image(self) -> "Record":
+        """The same without its bytes and extra keys, to be kept by the thousand."""
+        return replace(self, image=b"", extra={})
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class BadRecord:
-    """What stood at `offset` and why it is no photo."""
+    """What stood at `offset` and why it is no photo: a `reason` to be counted, and what was found there."""
 
     reason: str
     offset: int
     id: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
+# ------------------------------------------------------------------------------------------ a whole shard
 
 
 def read_records(path: Path, strict: bool = False) -> Iterator[Record | BadRecord]:
     """Every record of a shard, streamed; a bad one is yielded as BadRecord, and after damage nothing can follow.
 
-    Raises GeotuneError for a file that cannot be opened, and with `strict` at the first bad record.
+    Raises GeotuneError for a file that cannot be read or changes meanwhile, and with `strict` at the first bad record.
     """
     try:
-        stream = path.open("rb")
+        with path.open("rb") as stream:
+            before = os.fstat(stream.fileno())
+            for record in map(_record, values_of(stream, before.st_size)):
+                if isinstance(record, BadRecord):
+                    _check_unchanged(path, stream, before)
+                    if strict:
+                        raise GeotuneError(f"{path}: bad record at byte {record.offset}: {record}")
+                yield record
+            _check_unchanged(path, stream, before)
     except OSError as error:
         raise GeotuneError(f"{path}: cannot be read ({error.strerror})") from None
-    with stream:
-        for record in _decode(stream, path.stat().st_size):
-            if strict and isinstance(record, BadRecord):
-                raise GeotuneError(f"{path}: bad record at byte {record.offset}: {record.reason}")
-            yield record
 
 
-def _decode(stream: BinaryIO, size: int) -> Iterator[Record | BadRecord]:
-    unpacker = msgpack.Unpacker(stream, raw=True, strict_map_key=False, max_buffer_size=MAX_RECORD_BYTES)
-    while (offset := unpacker.tell()) < size:
-        try:
-            value = unpacker.unpack()
-        except msgpack.OutOfData:
-            yield BadRecord(f"cut off: {size - offset} bytes at the end are no whole record", offset)
-            return
-        except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as error:  # TypeError: a list as key
-            yield BadRecord(f"damaged from here on ({error or type(error).__name__})", offset)
-            return
-        yield parse_record(value, offset, unpacker.tell() - offset)
+def _check_unchanged(path: Path, stream: BinaryIO, before: os.stat_result) -> None:
+    now = os.fstat(stream.fileno())
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise GeotuneError(f"{path}: changed while it was read", "start again when nothing writes there any more")
+
+
+# ------------------------------------------------------------------------------------------ one record
+
+
+def unpack_record(packed: bytes, offset: int = 0) -> Record | BadRecord:
+    """The one record that `packed` holds, which stood at `offset` of its shard."""
+    return _record(value_of(packed, offset))
+
+
+def _record(found: Value | Damage) -> Record | BadRecord:
+    if isinstance(found, Damage):
+        return BadRecord(found.reason, found.offset, detail=found.detail)
+    return parse_record(found.value, found.offset, found.length)
 
 
 def parse_record(value: Any, offset: int = 0, length: int = 0) -> Record | BadRecord:
     """A decoded msgpack value (`raw=True`: text as bytes) as a Record, or why it is none."""
-    if value is None:
-        return BadRecord("empty record", offset)
     if not isinstance(value, dict):
-        return BadRecord(f"expected a map, found {type(value).__name__}", offset)
-    fields = {_text(key): item for key, item in value.items()}
+        return BadRecord("empty record" if value is None else "no map", offset, detail=type(value).__name__)
+    fields = {_text(key): item for key, item in value.items() if isinstance(key, str | bytes | int)}
     found = {name: next((fields.pop(a) for a in names if a in fields), None) for name, names in ALIASES.items()}
-    identity = _text(found["id"]) if found["id"] is not None else f"byte{offset}"
+    reason, identity = _identity(found["id"], offset)
+    if reason:
+        return BadRecord(reason, offset, identity)
     image = found["image"]
     if not isinstance(image, bytes) or not image:
         return BadRecord("no image", offset, identity)
     try:
         latitude, longitude = _degrees(found["latitude"], 90), _degrees(found["longitude"], 180)
         place = -1 if found["place"] is None else int(found["place"])
+        if abs(place) >= 2**62:
+            raise ValueError("place is too large")
     except (TypeError, ValueError, OverflowError) as error:
-        return BadRecord(f"coordinates or place out of range ({error})", offset, identity)
+        return BadRecord("coordinates or place out of range", offset, identity, short(error))
     if (latitude is None) != (longitude is None):
         return BadRecord("only one of latitude and longitude", offset, identity)
     return Record(identity, image, latitude, longitude, place, fields, offset, length)
 
 
-def _text(value: Any) -> str:
+def _identity(value: Any, offset: int) -> tuple[str, str]:
+    """What is wrong with an id, or "", and the id."""
+    if value is None:
+        return "", f"byte{offset}"
+    if not isinstance(value, str | bytes | int):
+        return "id is no text", ""
+    text = _text(value)[: MAX_ID_CHARS + 1].rstrip("\0")  # NumPy drops NULs at the end, and so do we
+    if len(text) > MAX_ID_CHARS:
+        return f"id of over {MAX_ID_CHARS:,} characters", text[:40] + "…"
+    return "", text or f"byte{offset}"
+
+
+def _text(value: str | bytes | int) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 

@@ -5,8 +5,9 @@ import msgpack
 import numpy as np
 import pytest
 
+from geotune.data.index import index_path, load_index
 from geotune.data.records import Record, read_records
-from geotune.data.shards import ShardWriter, index_path, load_index
+from geotune.data.shards import ShardWriter
 from geotune.errors import GeotuneError
 
 
