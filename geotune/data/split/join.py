@@ -39,38 +39,33 @@ def join(
         split = given_splits(given, whole_set=False)
         place = _places(lat, lon, old_lat, old_lon, old_place, settings.radius)
     elif settings.by == "photo":
-        split, place = np.full(len(lat), "new"), _places(lat, lon, old_lat, old_lon, old_place, settings.radius)
+        split, place = np.full(len(lat), "new", "<U5"), _places(lat, lon, old_lat, old_lon, old_place, settings.radius)
     elif settings.by == "block":
         split, place = _by_block(lat, lon, old_lat, old_lon, old_place, old_split, settings.block)
     else:
         split, place = _by_place(lat, lon, old_lat, old_lon, old_place, old_split, settings.radius)
-    split = split.astype("<U5")
-    pieces = np.arange(len(lat)) if settings.by in ("photo", "given") else place
+    piece = np.arange(len(lat)) if settings.by in ("photo", "given") else place
     if group is not None:
-        split = _one_split_a_group(split, group)
-        pieces = whole(pieces, group)
+        piece = whole(np.where(split == "new", piece, ALONE), np.where(split == "new", group, ALONE))
+        split = _whole_groups(split, piece, group)
     beside_training = _within(lat, lon, old_lat, old_lon, old_split == "train", settings.gap)
     new = split == "new"
-    bound = np.isin(
-        pieces, pieces[new & beside_training]
-    )  # an old training photo is too near: these cannot be held out
-    split[new & bound] = "train"
-    new &= ~bound
+    trains = new & np.isin(piece, piece[new & beside_training])  # too near an old training photo to be held out
+    split[trains] = "train"
+    new &= ~trains
     if new.any():
-        split[new] = _fill(np.unique(pieces[new], return_inverse=True)[1].ravel(), len(lat), old_split, split, settings)
+        split[new] = _fill(np.unique(piece[new], return_inverse=True)[1].ravel(), split, old_split, settings)
     split[np.isin(split, HELD) & beside_training] = ""
-    if settings.gap:
-        near = _within(lat, lon, old_lat, old_lon, np.isin(old_split, HELD), settings.gap)
-        held = np.isin(split, HELD)
-        near |= _within(lat, lon, lat, lon, held, settings.gap)
-        split[near & (split == "train")] = ""
+    beside_held = _within(lat, lon, old_lat, old_lon, np.isin(old_split, HELD), settings.gap)
+    beside_held |= _within(lat, lon, lat, lon, np.isin(split, HELD), settings.gap)
+    split[(split == "train") & beside_held] = ""
     return split, place
 
 
 def _by_place(
     lat: Floats, lon: Floats, old_lat: Floats, old_lon: Floats, old_place: Ints, old_split: Texts, radius_m: float
 ) -> tuple[Texts, Ints]:
-    split, place = np.full(len(lat), "new"), np.full(len(lat), -1, np.int64)
+    split, place = np.full(len(lat), "new", "<U5"), np.full(len(lat), -1, np.int64)
     mean_lat, mean_lon, row = middles(old_lat, old_lon, old_place)
     for names in (("train",), HELD):  # held out last: near both, a newcomer is held out
         rows = np.flatnonzero(np.isin(old_split, names))
@@ -94,7 +89,7 @@ def _by_block(
     known, first = np.unique(theirs[order], return_index=True)
     at = np.minimum(np.searchsorted(known, mine), len(known) - 1)
     joins, host = known[at] == mine, order[first[at]]
-    split = np.where(joins, old_split[host], "new")
+    split = np.where(joins, old_split[host], "new").astype("<U5")
     fresh = np.unique(mine, return_inverse=True)[1].ravel() + old_place.max() + 1
     return split, np.where(joins, old_place[host], fresh)
 
@@ -112,30 +107,45 @@ def _new_places(lat: Floats, lon: Floats, place: Ints, old_place: Ints, radius_m
     return place
 
 
-def _one_split_a_group(split: Texts, group: Ints) -> Texts:
-    """A group goes with its held-out newcomers, test before valid; those tied elsewhere are left out."""
-    split = split.copy()
+def _whole_groups(split: Texts, piece: Ints, group: Ints) -> Texts:
+    """New pieces follow the newcomers of their groups that old photos tie, test before valid before train.
+
+    Newcomers of such a group that old photos tie to another split are left out.
+    """
+    ranks = np.array(["", "new", "train", "valid", "test"])
+    rank = np.argmax(split[:, None] == ranks, axis=1)
     tied = group != ALONE
-    for name, others in (("test", ("train", "valid")), ("valid", ("train",)), ("train", ())):
-        mine = tied & np.isin(group, group[tied & (split == name)])
-        split[mine & np.isin(split, others)] = ""
-        split[mine & (split == "new")] = name
-    return split
+    number = np.unique(group[tied], return_inverse=True)[1].ravel()
+
+    def strongest(rank: Ints) -> Ints:
+        """The strongest rank in each photo's group."""
+        top, found = np.zeros(number.max(initial=-1) + 1, np.int64), rank.copy()
+        np.maximum.at(top, number, rank[tied])
+        found[tied] = top[number]
+        return found
+
+    new = rank == 1
+    of_piece = np.zeros(piece.max(initial=-1) + 1, np.int64)
+    np.maximum.at(of_piece, piece[new], strongest(rank)[new])
+    rank[new] = of_piece[piece[new]]
+    rank[(rank > 0) & (rank < strongest(rank))] = 0
+    named: Texts = ranks[rank]
+    return named
 
 
-def _fill(piece: Ints, newcomers: int, old_split: Texts, split: Texts, settings: SplitSettings) -> Texts:
+def _fill(piece: Ints, split: Texts, old_split: Texts, settings: SplitSettings) -> Texts:
     """Splits of the pieces that belong nowhere: in random order they fill what test and valid lack of their shares."""
-    total = len(old_split) + newcomers - int((split == "").sum())
-    lacks = [
+    total = len(old_split) + int((split != "").sum())
+    test, valid = (
         max(0.0, share * total - int((old_split == name).sum()) - int((split == name).sum()))
         for name, share in (("test", settings.test), ("valid", settings.valid))
-    ]
+    )
     sizes = np.bincount(piece)
     order = np.random.default_rng([settings.seed, len(old_split)]).permutation(len(sizes))
     middle = np.cumsum(sizes[order]) - sizes[order] / 2
     of_piece = np.full(len(sizes), "train", "<U5")
-    of_piece[order[middle < sum(lacks)]] = "valid"
-    of_piece[order[middle < lacks[0]]] = "test"
+    of_piece[order[middle < test + valid]] = "valid"
+    of_piece[order[middle < test]] = "test"
     return of_piece[piece]
 
 
