@@ -1,5 +1,7 @@
 import io
+import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,3 +126,41 @@ def test_a_missing_split_is_said(dataset: Dataset) -> None:
     alter(dataset, lambda d: d["splits"].pop("valid"))
     with pytest.raises(GeotuneError, match=r"has no valid split \(it has train, test\)"):
         open_dataset(dataset.folder).split("valid")
+
+
+def test_subsets_are_nested_and_keep_their_rows(dataset: Dataset) -> None:
+    train = dataset.split("train")
+    parts = [train.subset(fraction) for fraction in (0.01, 0.1, 0.25, 0.5, 1)]
+    assert [len(part) for part in parts] == [1, 1, 3, 5, 10]
+    for small, large in itertools.pairwise(parts):
+        assert set(small.rows) <= set(large.rows)
+    half = parts[3]
+    assert list(half.rows) == sorted(half.rows)
+    np.testing.assert_array_equal(half.ids, train.ids[half.rows])
+    assert [half.photo(i) for i in range(5)] == [train.photo(int(row)) for row in half.rows]
+    assert (half.full, half.fingerprint) == (10, train.fingerprint)
+    again = half.subset(0.4)
+    assert set(again.rows) == set(train.subset(0.2).rows)
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.5, float("nan")])
+def test_a_subset_is_a_share(dataset: Dataset, fraction: float) -> None:
+    with pytest.raises(ValueError, match="fraction="):
+        dataset.split("train").subset(fraction)
+
+
+def test_a_shard_that_shrinks_under_a_reader_is_said(dataset: Dataset) -> None:
+    train = dataset.split("train")
+    assert train.photo(3)
+    shard = dataset.folder / "train" / "shard_0.msg"
+    os.truncate(shard, 100)
+    with pytest.raises(GeotuneError, match=r"shard_0.msg: damaged at photo p3"):
+        train.photo(3)
+    shard.unlink()
+    with pytest.raises(GeotuneError, match=r"photo p3 cannot be read \(No such file"):
+        train.photo(3)
+
+
+def test_all_that_is_stored_can_be_read(dataset: Dataset) -> None:
+    record = dataset.split("valid").record(2)
+    assert (record.id, record.place, record.extra) == ("p12", 6, {})
