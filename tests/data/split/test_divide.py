@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from geotune.data.split import SPLITS, assign, divide
 from geotune.errors import GeotuneError
+from geotune.geo.sphere import distance_km
 from tests.data.split.points import settings, town
 
 
@@ -56,3 +57,113 @@ def test_given_splits() -> None:
     ):
         with pytest.raises(GeotuneError, match=message):
             divide(lat, lon, settings(by="given"), given=words)
+
+
+# ------------------------------------------------------------------------------------------ photos, groups, gap
+
+
+def test_single_photos_are_divided_only_if_asked() -> None:
+    lat, lon = (np.repeat(x, 10) for x in town(100))
+    division = divide(lat, lon, settings(by="photo"))
+    assert np.mean(division.split == "test") == pytest.approx(0.15, abs=0.01)
+    torn = [len(np.unique(division.split[division.place == place])) > 1 for place in np.unique(division.place)]
+    assert np.mean(torn) > 0.8
+    assert len(np.unique(division.place)) <= 100  # places are known all the same: intervals are over them
+
+
+@given(
+    st.sampled_from(["place", "block", "photo"]),
+    st.integers(0, 1000),
+    st.integers(30, 200),
+    st.sampled_from(["0m", "20m", "60m"]),
+)
+def test_neither_a_place_nor_a_group_is_divided_and_the_gap_is_kept(by: str, seed: int, count: int, gap: str) -> None:
+    rng = np.random.default_rng(seed)
+    lat, lon = town(count, seed)
+    group = np.where(rng.random(count) < 0.3, rng.integers(0, count // 6, count), -1)
+    asked = settings(by=by, group="owner", gap=gap, seed=seed)
+    try:
+        division = divide(lat, lon, asked, group=group)
+    except GeotuneError:  # the errors have their own tests
+        return
+    used = division.split != ""
+    assert division.dropped == np.count_nonzero(~used)
+    kinds = [group] if by == "photo" else [group, division.place]
+    for kind in kinds:
+        for number in set(kind) - {-1}:
+            assert len(set(division.split[used & (kind == number)])) <= 1
+    held, train = np.isin(division.split, ("valid", "test")), division.split == "train"
+    metres = 1000 * distance_km(lat[held][:, None], lon[held][:, None], lat[train], lon[train])
+    assert metres.min() >= asked.gap
+    assert set(SPLITS) <= set(division.split)
+
+
+def test_groups_tie_places_together() -> None:
+    lat = 50 + np.arange(40) / 100
+    group = np.full(40, -1)
+    group[[3, 17, 31]] = 7
+    for seed in range(20):
+        assert len(set(divide(lat, np.zeros(40), settings(seed=seed), group=group).split[[3, 17, 31]])) == 1
+
+
+def test_a_piece_larger_than_what_is_held_out_trains() -> None:
+    lat = 50 + np.arange(100) / 100
+    group = np.where(np.arange(100) < 55, 1, -1)
+    for seed in range(20):
+        division = divide(lat, np.zeros(100), settings(group="owner", seed=seed), group=group)
+        assert set(division.split[:55]) == {"train"}
+        assert np.mean(division.split == "test") == pytest.approx(0.15, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "mend"),
+    [
+        ("place", "the same owner, or a place in common", "--group burst, smaller places: --radius 5m, or no groups"),
+        ("block", "the same owner, or a block in common", "--group burst, smaller blocks: --block 10m, or no groups"),
+        ("photo", r"\(the same owner\)", "--group burst, or no groups: leave --group out"),
+    ],
+)
+def test_what_hangs_together_and_leaves_too_little_is_refused(by: str, said: str, mend: str) -> None:
+    group = np.where(np.arange(100) < 90, 1, -1)
+    with pytest.raises(GeotuneError, match=rf"90 of 100 photos hang together .*{said}.* too little to hold") as caught:
+        divide(50 + np.arange(100) / 100, np.zeros(100), settings(by=by, group="owner"), group=group)
+    assert mend in caught.value.hint
+
+
+def test_too_few_groups_or_photos_are_refused() -> None:
+    lat = 50 + np.arange(10) / 100
+    with pytest.raises(GeotuneError, match=r"10 usable photos in 2 pieces \(--group owner\); .* least three pieces"):
+        divide(lat, np.zeros(10), settings(group="owner"), group=np.arange(10) % 2)
+    with pytest.raises(GeotuneError, match=r"10 usable photos in 1 group \(--group owner\); .* least three groups"):
+        divide(lat, np.zeros(10), settings(by="photo", group="owner"), group=np.ones(10, int))
+    with pytest.raises(GeotuneError, match="2 usable photos; train, valid and test need at least three") as caught:
+        divide(lat[:2], np.zeros(2), settings(by="photo"))
+    assert caught.value.hint == "add photos"
+
+
+def test_a_gap_that_leaves_nothing_is_refused() -> None:
+    lat, lon = town(100)
+    with pytest.raises(GeotuneError, match="--gap 5km: every training photo is nearer") as caught:
+        divide(lat, lon, settings(gap="5km"))
+    assert "take a smaller gap" in caught.value.hint
+
+
+def test_given_splits_that_divide_a_group_are_refused() -> None:
+    lat, lon = town(6)
+    words = np.array(["train", "train", "valid", "valid", "test", "test"])
+    asked = settings(by="given", group="burst")
+    assert list(divide(lat, lon, asked, given=words, group=np.array([1, 1, 2, 2, -1, -1])).split) == list(words)
+    with pytest.raises(GeotuneError, match="--group burst: the source's own splits divide 1 of its groups") as caught:
+        divide(lat, lon, asked, given=words, group=np.array([1, 1, 1, 2, -1, -1]))
+    assert "--split place --group burst" in caught.value.hint
+
+
+@given(st.lists(st.integers(1, 500), min_size=3, max_size=12), st.integers(0, 50))
+def test_which_small_groups_are_held_out_depends_on_the_seed_alone(sizes: list[int], seed: int) -> None:
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    np.testing.assert_array_equal(assign(group, 0.15, 0.15, seed), assign(group, 0.15, 0.15, seed))
+
+
+def test_three_equal_places_take_turns() -> None:
+    group = np.repeat(np.arange(3), 10)
+    assert len({str(assign(group, 0.15, 0.15, seed)[0]) for seed in range(20)}) == 3
