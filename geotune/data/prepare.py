@@ -1,0 +1,166 @@
+"""One photo made ready: decoded whole or refused with a reason, upright, scaled, without a trace of its metadata."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from geotune.data.sources.found import LeftOut, Photo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SMALLEST_PX = 32
+JPEG_QUALITY = 90
+TRUNCATED = "truncated: the end of the file is missing"
+TOO_MANY_PIXELS = "too many pixels: more than 178 million"
+UNDECODABLE = "cannot be decoded"
+HASH_PX = 32
+"""Side of the grey thumbnail that a perceptual hash is made of: imagehash's own size, so it scales nothing again."""
+LOOK_PX = 128
+"""Longest side that is enough to look at a photo for its hash."""
+ZEROS = 1024
+"""A JPEG that ends in so many zero bytes was preallocated and never filled; a decoder would paint the rest grey."""
+MIRRORED_OR_TURNED = (5, 6, 7, 8)
+"""EXIF orientations that change width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a decoded photo says of itself: size in pixels (upright, as found), sha256 (32 hex digits), 64-bit hash."""
+
+    width: int
+    height: int
+    sha: str
+    phash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A photo as it is stored (JPEG bytes), and what was seen of it."""
+
+    jpeg: bytes
+    look: Look
+
+
+def prepare(
+    photo: Photo, max_side: int = 512, quality: int = JPEG_QUALITY, smallest_px: int = SMALLEST_PX
+) -> Prepared | LeftOut:
+    """A photo's JPEG: RGB, upright, longest side at most `max_side`; or why there is none. Any thread; never raises.
+
+    What comes after cut data is never invented: such a photo is left out as truncated.
+    """
+    data = _loaded(photo)
+    if isinstance(data, LeftOut):
+        return data
+    decoded = _decode(photo.id, data, max_side, smallest_px)
+    if isinstance(decoded, LeftOut):
+        return decoded
+    picture, look = decoded
+    stored = io.BytesIO()
+    picture.save(stored, "JPEG", quality=quality)
+    return Prepared(stored.getvalue(), look)
+
+
+def look_at(photo: Photo, smallest_px: int = SMALLEST_PX) -> Look | LeftOut:
+    """Whether a photo decodes to its end, and what it says of itself, at the price of a small decode."""
+    data = _loaded(photo)
+    if isinstance(data, LeftOut):
+        return data
+    decoded = _decode(photo.id, data, LOOK_PX, smallest_px)
+    return decoded if isinstance(decoded, LeftOut) else decoded[1]
+
+
+def header_of(photo: Photo) -> Look | LeftOut:
+    """A photo's size by its header alone and its sha256; its hash stays 0."""
+    from PIL import Image
+
+    data = _loaded(photo)
+    if isinstance(data, LeftOut):
+        return data
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            return Look(*opened.size, sha_of(data), 0)
+    except Exception:  # as in _decode
+        return LeftOut(photo.id, UNDECODABLE)
+
+
+def sha_of(data: bytes) -> str:
+    """The first 32 hex digits of a sha256: two files share them only where they are the same."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def phash_of(picture: "Image.Image") -> int:
+    """imagehash's perceptual hash of an upright picture, as a number of 64 bits."""
+    import imagehash
+    from PIL import Image
+
+    grey = picture.convert("L").resize((HASH_PX, HASH_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return int(str(imagehash.phash(grey)), 16)
+
+
+def _loaded(photo: Photo) -> bytes | LeftOut:
+    try:
+        return photo.load()
+    except OSError as error:
+        return LeftOut(photo.id, f"cannot be read ({error.strerror or error})")
+    except MemoryError:
+        return LeftOut(photo.id, "cannot be read (not enough memory)")
+
+
+def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tuple["Image.Image", Look] | LeftOut:
+    from PIL import Image
+
+    _open_heic()
+    if _unfilled(data):
+        return LeftOut(identity, TRUNCATED)
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as opened:
+            warnings.simplefilter("ignore")
+            width, height = opened.size
+            opened.draft("RGB", (max_side, max_side))  # a large JPEG is decoded at a fraction of its size
+            picture, turned = _upright(opened)
+        if turned:
+            width, height = height, width
+        if min(width, height) < smallest_px:
+            return LeftOut(identity, f"smaller than {smallest_px} px")
+        picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        picture.info.clear()  # Pillow would carry comments over
+        return picture, Look(width, height, sha_of(data), phash_of(picture))
+    except Image.DecompressionBombError:
+        return LeftOut(identity, TOO_MANY_PIXELS)
+    except (
+        Exception
+    ) as error:  # a decoder of damaged bytes raises what it likes: struct.error, IndexError, zlib.error …
+        cut = isinstance(error, OSError) and "truncated" in str(error).lower()
+        return LeftOut(identity, TRUNCATED if cut else UNDECODABLE)
+
+
+def _upright(opened: "Image.Image") -> tuple["Image.Image", bool]:
+    """The picture as RGB, turned as its EXIF says; and whether that swapped width and height."""
+    from PIL import ExifTags, ImageOps
+
+    orientation = opened.getexif().get(ExifTags.Base.Orientation)
+    picture = opened.convert("RGB")
+    if orientation in range(2, 9):
+        picture = ImageOps.exif_transpose(opened).convert("RGB")
+    return picture, orientation in MIRRORED_OR_TURNED
+
+
+def _unfilled(data: bytes) -> bool:
+    """Whether a JPEG's last part was never written: zeros to the end, and no end marker before them."""
+    if data[:2] != b"\xff\xd8" or data[-ZEROS:].strip(b"\0"):
+        return False
+    return b"\xff\xd9" not in data.rstrip(b"\0")[-64:]
+
+
+@cache
+def _open_heic() -> None:
+    """Teach Pillow HEIC and AVIF where the extra `heic` is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
