@@ -102,7 +102,8 @@ def _record(found: Value | Damage) -> Record | BadRecord:
 def parse_record(value: Any, offset: int = 0, length: int = 0) -> Record | BadRecord:
     """A decoded msgpack value (`raw=True`: text as bytes) as a Record, or why it is none."""
     if not isinstance(value, dict):
-        return BadRecord("empty record" if value is None else "no map", offset, detail=type(value).__name__)
+        reason, detail = ("empty record", "") if value is None else ("no map", f"found {type(value).__name__}")
+        return BadRecord(reason, offset, detail=detail)
     fields = {_text(key): item for key, item in value.items() if isinstance(key, str | bytes | int)}
     found = {name: next((fields.pop(a) for a in names if a in fields), None) for name, names in ALIASES.items()}
     reason, identity = _identity(found["id"], offset)

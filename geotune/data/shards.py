@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgpack
 
 from geotune.data.index import index_of, index_path, save_index
-from geotune.data.records import Record
+from geotune.data.records import MAX_ID_CHARS, Record
 
 RECORDS_PER_SHARD = 4096
 
@@ -47,7 +47,11 @@ class ShardWriter:
         place: int,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one photo: JPEG bytes, degrees, the number of its place; `extra` holds plain values only."""
+        """Append one photo: JPEG bytes, degrees, the number of its place; `extra` holds plain values only.
+
+        An id that is no text (a file name of strange bytes) or too long is stored as near to it as can be.
+        """
+        id = id.encode("utf-8", "replace").decode()[-MAX_ID_CHARS:].rstrip("\0") or f"byte{self._offset}"
         known = {"id": id, "image": image, "latitude": latitude, "longitude": longitude, "place": place}
         packed: bytes = self._packer.pack({**(extra or {}), **known})
         if self._stream is None:

@@ -2,13 +2,11 @@ import io
 from pathlib import Path
 
 import msgpack
-import numpy as np
 import pytest
 
-from geotune.data.index import index_path, load_index
+from geotune.data.index import load_index
 from geotune.data.records import Record, read_records
 from geotune.data.shards import ShardWriter
-from geotune.errors import GeotuneError
 
 
 def write(folder: Path, count: int, per_shard: int = 4096) -> ShardWriter:
@@ -42,42 +40,6 @@ def test_same_records_give_the_same_bytes_and_digest(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_index_gives_random_access(tmp_path: Path) -> None:
-    write(tmp_path, 5)
-    index = load_index(tmp_path / "shard_0.msg")
-    data = (tmp_path / "shard_0.msg").read_bytes()
-    packed = data[index.offset[3] : index.offset[3] + index.length[3]]
-    assert msgpack.unpackb(packed)["id"] == index.id[3] == "é3"
-    assert index.offset[-1] + index.length[-1] == len(data)
-
-
-@pytest.mark.parametrize("spoil", ["missing", "garbage", "older"])
-def test_without_a_sound_index_the_shard_is_read(tmp_path: Path, spoil: str) -> None:
-    write(tmp_path, 5)
-    shard = tmp_path / "shard_0.msg"
-    whole = load_index(shard)
-    if spoil == "missing":
-        index_path(shard).unlink()
-    elif spoil == "garbage":
-        index_path(shard).write_bytes(index_path(shard).read_bytes()[:90])
-    else:
-        write(tmp_path / "other", 3)
-        index_path(shard).write_bytes(index_path(tmp_path / "other" / "shard_0.msg").read_bytes())
-    again = load_index(shard)
-    for name in ("offset", "length", "id", "latitude", "longitude", "place"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
-
-
-def test_an_unreadable_index_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(tmp_path, 5)
-    index_path(tmp_path / "shard_0.msg").write_bytes(b"x")
-    for _ in range(6):
-        assert len(load_index(tmp_path / "shard_0.msg").id) == 5
-    assert [record.getMessage().partition(" cannot")[0] for record in caplog.records] == [
-        str(tmp_path / "shard_0.index.npz")
-    ]
-
-
 def test_nothing_half_written_takes_a_shards_name(tmp_path: Path) -> None:
     def interrupted() -> None:
         with ShardWriter(tmp_path, 2) as writer:
@@ -90,6 +52,23 @@ def test_nothing_half_written_takes_a_shards_name(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["shard_0.index.npz", "shard_0.msg"]
 
 
-def test_a_missing_shard_is_said(tmp_path: Path) -> None:
-    with pytest.raises(GeotuneError, match="no such shard"):
-        load_index(tmp_path / "shard_0.msg")
+def test_a_folder_with_shards_gets_more(tmp_path: Path) -> None:
+    write(tmp_path, 3, per_shard=2)
+    before = (tmp_path / "shard_0.msg").read_bytes()
+    with ShardWriter(tmp_path, 2, first=2) as writer:
+        for i in range(3):
+            writer.add(f"new{i}", b"J", 1, 2, 3)
+    assert writer.shards == ["shard_2.msg", "shard_3.msg"]
+    assert (tmp_path / "shard_0.msg").read_bytes() == before
+    assert len(load_index(tmp_path / "shard_2.msg")) == 2
+
+
+def test_strange_ids_are_read_back_as_the_index_has_them(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path) as writer:
+        for id in ("\udcff.jpg", "x" * 5000 + ".jpg", "nul\0", "", "\0"):
+            writer.add(id, b"J", 1, 2, 3)
+    index = load_index(tmp_path / "shard_0.msg")
+    records = list(read_records(tmp_path / "shard_0.msg", strict=True))
+    assert [r.id for r in records] == list(index.id)
+    assert [index.id[0], index.id[2]] == ["?.jpg", "nul"]
+    assert index.id[1].endswith("xxx.jpg")
