@@ -9,6 +9,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
+from geotune.data.threads import local_cpus, set_lease
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
 from geotune.final.full import Final, affordable, read_final, train_in_full
@@ -20,7 +21,6 @@ from geotune.report.page import write_report
 from geotune.search.budget import Clock
 from geotune.search.display import drawn_text, following, value_text
 from geotune.search.forecast import show_forecast
-from geotune.search.machine import local_cpus
 from geotune.search.run import executor, run_trials
 from geotune.track.sender import open_sender
 from geotune.train.outcomes import Diverged, Infeasible
@@ -95,6 +95,7 @@ def _train(record: Record, number: int, config: TrainConfig) -> None:
     import torch
 
     torch.set_num_threads(local_cpus())
+    set_lease(None)
     train_in_full(path, number, config)
 
 

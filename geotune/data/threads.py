@@ -1,13 +1,83 @@
-"""Work done by a few threads, in order, never far ahead of who takes it."""
+"""The CPUs of this process's lease, and the few threads that work on photos with them."""
 
+import math
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+MOST = 64
+"""Threads that work on photos, whatever the machine has."""
+
+_lease: int | None = None
+_pool: tuple[int, int, ThreadPoolExecutor] | None = None  # process, threads, pool
+_lock = threading.Lock()
+
+
+def lease() -> int:
+    """CPUs that this process may keep busy: what `set_lease` said, else all that `local_cpus` counts."""
+    return _lease if _lease is not None else local_cpus()
+
+
+def set_lease(cpus: int | None) -> None:
+    """Say how many CPUs this process got, at least 1; None: all of the machine's. A trial's executor calls it."""
+    global _lease  # noqa: PLW0603 - the lease belongs to the process, as torch's number of threads does
+    if cpus is not None and cpus < 1:
+        raise ValueError(f"a lease of {cpus} CPUs")
+    _lease = cpus
+
+
+def local_cpus() -> int:
+    """CPUs that this process may use: its affinity, then its cgroup's quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([affinity, *(math.ceil(quota) for quota in _quotas(Path("/sys/fs/cgroup"), _own_group()))]))
+
+
+def _own_group() -> str:
+    try:
+        lines = Path("/proc/self/cgroup").read_text().split()
+    except OSError:
+        return "/"
+    return next((line[3:] for line in lines if line.startswith("0::")), "/")
+
+
+def _quotas(root: Path, group: str) -> Iterator[float]:
+    """CPUs by the quota of a cgroup and of all above it (version 2), and by that of version 1."""
+    own = root / group.strip("/")
+    for folder in [own, *own.parents]:
+        if not folder.is_relative_to(root):
+            break
+        yield from _ratio(folder, "cpu.max")
+    yield from _ratio(root / "cpu", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+
+
+def _ratio(folder: Path, *names: str) -> Iterator[float]:
+    try:
+        quota, period = " ".join((folder / name).read_text() for name in names).split()
+        if quota != "max" and int(quota) > 0 and int(period) > 0:
+            yield int(quota) / int(period)
+    except (OSError, ValueError):  # no such cgroup, or one of another make
+        return
+
+
+def pool() -> ThreadPoolExecutor:
+    """As many threads as the lease has CPUs, shared by all of this process that decodes photos.
+
+    Only for work that waits for none of its other work.
+    """
+    global _pool  # noqa: PLW0603
+    wanted = min(MOST, lease())
+    with _lock:
+        if _pool is None or _pool[:2] != (os.getpid(), wanted):  # a forked process has none of the threads
+            # what the old one was given is done all the same
+            _pool = os.getpid(), wanted, ThreadPoolExecutor(wanted, thread_name_prefix="photos")
+        return _pool[2]
 
 
 def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
@@ -15,12 +85,12 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
 
     For work that frees the interpreter's lock: reading files, decoding photos. Memory holds a few dozen results.
     """
-    threads = min(16, os.cpu_count() or 1)
+    threads = min(MOST, lease())
     waiting: deque[Future[Out]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as own:
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
+                waiting.append(own.submit(work, item))
                 if len(waiting) >= 4 * threads:
                     yield waiting.popleft().result()
             while waiting:

@@ -18,7 +18,9 @@ def train_in_full_on_cluster(plan: Plan, run: Path, number: int, config: TrainCo
 def _task(run: str, number: int, config: str, threads: int) -> None:
     import torch
 
+    from geotune.data.threads import set_lease
     from geotune.final.full import train_in_full
 
     torch.set_num_threads(threads)
+    set_lease(threads)
     train_in_full(Path(run), number, TrainConfig.model_validate_json(config))

@@ -1,10 +1,9 @@
 """What the machine, or the cluster, offers: CPUs, GPUs, and how many trials fit on them at once."""
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from geotune.data.threads import local_cpus
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
 
@@ -35,16 +34,6 @@ class Offer:
     def __str__(self) -> str:
         each = [f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in dict.fromkeys(self.nodes)]
         return f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)} with {', '.join(each)}"
-
-
-def local_cpus() -> int:
-    """CPUs that this process may use: its affinity, then its cgroup's quota."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return affinity if quota == "max" else max(1, min(affinity, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        return affinity
 
 
 def local_gpus() -> int:

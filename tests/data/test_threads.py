@@ -1,8 +1,18 @@
+import os
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from geotune.data.threads import in_threads
+from geotune.data import threads
+from geotune.data.threads import in_threads, lease, local_cpus, pool, set_lease
+
+
+@pytest.fixture(autouse=True)
+def _lease() -> Iterator[None]:
+    yield
+    set_lease(None)
 
 
 def test_results_come_in_order() -> None:
@@ -16,11 +26,61 @@ def test_it_runs_only_a_little_ahead_and_stops_with_its_caller() -> None:
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     after = len(begun)
-    assert after <= 64
-    assert threading.active_count() < 16
+    assert after <= 4 * lease() + 1
     assert len(begun) == after
 
 
 def test_a_fault_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_threads(lambda n: 1 // n, [1, 0]))
+
+
+def test_the_lease_is_the_machine_until_it_is_said() -> None:
+    assert lease() == local_cpus()
+    assert 1 <= local_cpus() <= (os.cpu_count() or 1)
+    set_lease(3)
+    assert lease() == 3
+    with pytest.raises(ValueError, match="0 CPUs"):
+        set_lease(0)
+
+
+def test_the_pool_follows_the_lease_and_is_shared() -> None:
+    set_lease(2)
+    first = pool()
+    assert pool() is first
+    barrier = threading.Barrier(2)
+    assert len({f.result() for f in [first.submit(barrier.wait, 10) for _ in range(2)]}) == 2, "two work at once"
+    set_lease(1)
+    assert pool() is not first
+    assert pool().submit(lambda: 1).result() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_gets_threads_of_its_own() -> None:
+    assert pool().submit(lambda: 1).result() == 1
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if pool().submit(lambda: 7).result(timeout=10) == 7 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_quotas_of_all_groups_above_count(tmp_path: Path) -> None:
+    group = tmp_path / "slice" / "job"
+    group.mkdir(parents=True)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert list(threads._quotas(tmp_path, "/slice/job")) == []
+    (tmp_path / "slice" / "cpu.max").write_text("250000 100000\n")
+    (group / "cpu.max").write_text("400000 100000\n")
+    assert list(threads._quotas(tmp_path, "/slice/job")) == [4.0, 2.5]
+    assert list(threads._quotas(tmp_path, "/")) == []
+
+
+def test_quotas_of_the_old_kind_count(tmp_path: Path) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    assert list(threads._quotas(tmp_path, "/")) == []
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    assert list(threads._quotas(tmp_path, "/")) == [1.5]
+    (tmp_path / "cpu.max").write_text("rubbish")
+    assert list(threads._quotas(tmp_path, "/")) == [1.5]

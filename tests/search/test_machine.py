@@ -4,7 +4,7 @@ import pytest
 
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
-from geotune.search.machine import Offer, Shape, local_cpus, shape, slots
+from geotune.search.machine import Offer, Shape, shape, slots
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,6 @@ def test_shapes_and_slots(asked: dict[str, float], cpus: float, gpus: float, one
 def test_a_trial_that_fits_nowhere_is_said_at_once() -> None:
     with pytest.raises(GeotuneError, match="2 CPU and 1 GPU; there is 1 node with 2 CPUs and 0 GPUs"):
         shape(SearchSettings(gpus=1, cpus=2), Offer(((2, 0),)))
-
-
-def test_local_cpus_is_within_the_affinity() -> None:
-    assert local_cpus() >= 1
 
 
 def test_a_cluster_without_workers_yet_is_asked_for_a_gpu() -> None:

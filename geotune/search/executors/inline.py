@@ -4,6 +4,7 @@ import traceback
 
 import torch
 
+from geotune.data.threads import set_lease
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.machine import Shape
@@ -14,6 +15,7 @@ from geotune.train.outcomes import Diverged, Infeasible
 def run(record: Record, one: Shape) -> None:
     """Run all that the record issues; KeyboardInterrupt leaves the running trial due."""
     torch.set_num_threads(one.threads)
+    set_lease(one.threads)
     while (assignment := record.issue()) is not None:
         try:
             outcome, reason = _attempt(record, assignment)

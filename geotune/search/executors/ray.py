@@ -147,7 +147,10 @@ class Worker(tune.Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any]) -> None:
         import torch
 
+        from geotune.data.threads import set_lease
+
         torch.set_num_threads(config["threads"])
+        set_lease(config["threads"])
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from geotune.data.threads import local_cpus
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
-from geotune.search.machine import Offer, Shape, local_cpus
+from geotune.search.machine import Offer, Shape
 from geotune.train.outcomes import Diverged, Infeasible
 
 T = TypeVar("T")
