@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from geotune.data.sources.why import AT_ZERO, OUTSIDE, WHY, why
+
+__all__ = ["WHY", "LeftOut", "Names", "Photo", "Scanner", "position_fault", "why"]
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -35,10 +39,14 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that looked like a photo and cannot be imported; `reason` is worded to be counted."""
+    """Something that looked like a photo and cannot be imported.
+
+    `reason` is worded to be counted: `why.py` has them all, and what to do. `detail` is what was found instead.
+    """
 
     id: str
     reason: str
+    detail: str = ""
 
 
 class Scanner(Protocol):
@@ -54,7 +62,22 @@ class Scanner(Protocol):
 def position_fault(lat: float, lon: float) -> str:
     """Why a position cannot be one, or "" where it can."""
     if not (abs(lat) <= 90 and abs(lon) <= 180):  # NaN too
-        return "position outside the Earth"
+        return OUTSIDE
     if lat == 0 and lon == 0:
-        return "position 0°, 0°: the camera had none"
+        return AT_ZERO
     return ""
+
+
+class Names:
+    """The names that a source has used so far, as 64-bit hashes: a million of them take some 60 MB."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def again(self, name: str) -> bool:
+        """Whether a name came before; it counts from now on."""
+        number = hash(name)
+        if number in self._seen:
+            return True
+        self._seen.add(number)
+        return False

@@ -1,102 +1,89 @@
-"""A folder of photos whose position stands in their EXIF, as phones and cameras write it."""
+"""A folder of photos whose position stands in their EXIF, as phones and cameras write it, or in Takeout's sidecars."""
 
 import math
-import os
 from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from geotune.config import Settings
 from geotune.data.diagnose import PHOTO_SUFFIXES
+from geotune.data.exif import Exif, read_exif
+from geotune.data.sources.files import file_fault, files_below, read_file, unreadable
 from geotune.data.sources.found import LeftOut, Photo, position_fault
+from geotune.data.sources.heic import AVIF_SUFFIXES, HEIC_SUFFIXES, format_fault
+from geotune.data.sources.takeout import Sidecar, find_sidecar, read_sidecar
+from geotune.data.sources.why import NO_GPS, NOT_A_PHOTO, RAW, TOO_MANY_PIXELS, UNDECODABLE, VIDEO
 from geotune.data.threads import in_threads
 from geotune.errors import GeotuneError
 
-UNREADABLE_SUFFIXES = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
-NO_POSITION = "no GPS position in EXIF"
-
-GPS = 0x8825
-LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE = 1, 2, 3, 4
+READ_SUFFIXES = PHOTO_SUFFIXES | HEIC_SUFFIXES | AVIF_SUFFIXES | {".jfif", ".jpe", ".mpo"}
+RAW_SUFFIXES = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".3gp", ".webm", ".mts", ".mp"}
+UNREADABLE_SUFFIXES = RAW_SUFFIXES | VIDEO_SUFFIXES
+NO_POSITION = NO_GPS
 
 
 class PhotosSource(Settings):
-    """A folder of photos with GPS in EXIF, searched with all folders below it."""
+    """A folder of photos with GPS in EXIF or in sidecars of Google Takeout, searched with all folders below it."""
 
     name: Literal["photos"] = "photos"
     path: Path
     """The folder."""
 
     def scan(self) -> Iterator[Photo | LeftOut]:
-        """Every file below the folder, in the order of names; hidden ones are passed over."""
+        """Every file below the folder, in the order of names; hidden ones and sidecars in use are passed over."""
         if not self.path.is_dir():
             raise GeotuneError(f"{self.path}: no such folder", "give a folder of photos, or a CSV file")
-        yield from in_threads(self._look, self._files())
+        yield from in_threads(lambda item: self._look(*item), self._files())
 
-    def _files(self) -> Iterator[Path]:
-        for folder, below, names in os.walk(self.path):
-            below[:] = sorted(name for name in below if not name.startswith("."))
-            yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+    def _files(self) -> Iterator[tuple[Path, str]]:
+        """Every file with the name of its sidecar, or ""; files of one folder come together."""
+        for folder, files in groupby(files_below(self.path), key=lambda path: path.parent):
+            names = [path.name for path in files]
+            jsons = frozenset(name for name in names if name.lower().endswith(".json"))
+            used = set()
+            for name in names:
+                if name not in jsons:
+                    used.add(sidecar := find_sidecar(name, jsons))
+                    yield folder / name, sidecar
+            yield from ((folder / name, "") for name in names if name in jsons and name not in used)
 
-    def _look(self, path: Path) -> Photo | LeftOut:
+    def _look(self, path: Path, sidecar: str) -> Photo | LeftOut:
         name, suffix = path.relative_to(self.path).as_posix(), path.suffix.lower()
-        if suffix in UNREADABLE_SUFFIXES:
-            return LeftOut(name, f"{suffix} file: convert it to JPEG first")
-        if suffix not in PHOTO_SUFFIXES:
-            return LeftOut(name, "not a photo")
-        try:
-            position = exif_position(path)
-        except OSError as error:  # a read error has a number; Pillow's "no picture" has none
-            return LeftOut(name, f"cannot be read ({error.strerror})" if error.errno else "cannot be decoded")
-        except (SyntaxError, ValueError):
-            return LeftOut(name, "cannot be decoded")
+        if suffix not in READ_SUFFIXES:
+            fault = RAW if suffix in RAW_SUFFIXES else VIDEO if suffix in VIDEO_SUFFIXES else NOT_A_PHOTO
+            return LeftOut(name, fault)
+        if fault := format_fault(suffix) or file_fault(path):
+            return LeftOut(name, fault)
+        said = _exif(path)
+        if isinstance(said, str):
+            return LeftOut(name, said)
+        beside = read_sidecar(path.with_name(sidecar)) if sidecar else Sidecar()
+        position = said.position if said.position and not position_fault(*said.position) else beside.position
+        position = position or said.position
         if position is None:
-            return LeftOut(name, NO_POSITION)
-        fault = position_fault(*position)
-        return LeftOut(name, fault) if fault else Photo(name, *position, path.read_bytes)
+            return LeftOut(name, NO_GPS)
+        if fault := position_fault(*position):
+            return LeftOut(name, fault, f"{position[0]:.6f}, {position[1]:.6f}")
+        return Photo(
+            name, *position, partial(read_file, path),
+            time=beside.time if math.isnan(said.time) else said.time, heading=said.heading,
+            gps_error_m=said.gps_error_m, camera=said.camera,
+            extra={} if math.isnan(said.magnetic_heading) else {"magnetic_heading": said.magnetic_heading},
+        )  # fmt: skip
 
 
-def exif_position(path: Path) -> tuple[float, float] | None:
-    """Latitude and longitude in degrees of a photo file, or None where its EXIF has none.
-
-    Raises OSError, SyntaxError or ValueError for a file that is no picture.
-    """
-    import warnings
-
+def _exif(path: Path) -> Exif | str:
+    """What a photo's EXIF says, or why the file is no photo."""
     from PIL import Image
 
-    with warnings.catch_warnings(), path.open("rb") as stream:
-        warnings.simplefilter("ignore")  # Pillow warns of odd tags, which is our normal case
-        with Image.open(stream) as picture:
-            gps = picture.getexif().get_ifd(GPS)
-    return position_of(gps)
-
-
-def position_of(gps: Any) -> tuple[float, float] | None:
-    """Latitude and longitude in degrees of an EXIF GPS directory (tag number -> value), or None."""
-    lat = _degrees(gps.get(LATITUDE), gps.get(LATITUDE_REF), "N", "S")
-    lon = _degrees(gps.get(LONGITUDE), gps.get(LONGITUDE_REF), "E", "W")
-    return None if lat is None or lon is None else (lat, lon)
-
-
-def _degrees(parts: Any, ref: Any, positive: str, negative: str) -> float | None:
-    """Degrees, minutes, seconds and a hemisphere -> signed degrees; parts may be missing, whole or a lone number.
-
-    A part with the denominator 0 means "not given" in EXIF: 0 for minutes and seconds, no position for degrees.
-    """
-    if parts is None:
-        return None
     try:
-        numbers = [float(part) for part in (parts if isinstance(parts, list | tuple) else [parts])]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    if not numbers or len(numbers) > 3 or not math.isfinite(numbers[0]):
-        return None
-    degrees, minutes, seconds = (*(n if math.isfinite(n) else 0.0 for n in numbers), 0.0, 0.0)[:3]
-    size = abs(degrees) + minutes / 60 + seconds / 3600
-    letter = (ref.decode("ascii", "replace") if isinstance(ref, bytes) else str(ref or "")).strip("\0 ").upper()[:1]
-    if letter not in ("", positive, negative):
-        return None
-    if not letter and degrees >= 0 and len(numbers) == 3:
-        return None  # without a hemisphere half of the Earth is as likely as the other
-    below = degrees < 0 or letter == negative
-    return -size if below else size
+        return read_exif(path)
+    except OSError as error:  # a read error has a number; Pillow's "no picture" has none
+        return unreadable(error) if error.errno else UNDECODABLE
+    except Image.DecompressionBombError:
+        return TOO_MANY_PIXELS
+    except (SyntaxError, ValueError):
+        return UNDECODABLE

@@ -1,22 +1,24 @@
 """A CSV file with a column of image files and their coordinates."""
 
 import csv
+import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO
 
 from geotune.config import Settings
-from geotune.data.sources.found import LeftOut, Photo, position_fault
+from geotune.data.sources.columns import IMAGE_NAMES, NAMES, columns_of, photo_of
+from geotune.data.sources.files import file_fault, read_file
+from geotune.data.sources.found import LeftOut, Names, Photo
+from geotune.data.sources.heic import format_fault
+from geotune.data.sources.why import LISTED_TWICE, NO_FILE, NO_IMAGE
 from geotune.errors import GeotuneError
 
-COLUMNS = {
-    "image": ("image", "file", "filename", "file_name", "path", "img", "img_file", "image_path", "image_file", "photo"),
-    "latitude": ("latitude", "lat"),
-    "longitude": ("longitude", "lon", "lng", "long"),
-    "place": ("place", "place_id"),
-    "split": ("split", "subset"),
-}
+COLUMNS = {"image": IMAGE_NAMES, **NAMES}
 NEEDED = ("image", "latitude", "longitude")
+LONGEST_LINE = 2**20
+DELIMITERS = ",;\t|"
 
 
 class TableSource(Settings):
@@ -43,60 +45,70 @@ class TableSource(Settings):
             raise GeotuneError(f"{self.path}: cannot be read ({error.strerror})") from None
 
     def _rows(self, stream: TextIO) -> Iterator[Photo | LeftOut]:
-        first = stream.readline()
-        stream.seek(0)
-        delimiter = max(",;\t|", key=first.count)
-        rows = csv.reader(stream, delimiter=delimiter)
-        header = [name.strip() for name in next(rows, [])]
-        column = self._columns(header)
+        rows = csv_rows(stream)
+        header = next(rows, [])
+        columns = self._columns(header)
         root = self.images or self.path.parent
         if not root.is_dir():
             raise GeotuneError(f"{root}: no such folder", "name the folder of the images: --images FOLDER")
         empty = True
-        seen: set[str] = set()
+        seen = Names()
         for number, row in enumerate(rows, start=2):
-            if not any(cell.strip() for cell in row):
+            if not any(row):
                 continue
             empty = False
-            cells = {name: row[at].strip() if at < len(row) else "" for name, at in column.items()}
-            identity = cells["image"] or f"row {number}"
-            if identity in seen:
-                yield LeftOut(identity, "listed twice")
-                continue
-            seen.add(identity)
-            yield _photo(identity, cells, root)
+            cells = dict(zip(header, row + [""] * (len(header) - len(row)), strict=False))
+            identity = cells[columns["image"]] or f"row {number}"
+            yield LeftOut(identity, LISTED_TWICE) if seen.again(identity) else _photo(identity, cells, columns, root)
         if empty:
             raise GeotuneError(f"{self.path}: has no rows", "write one row a photo below the column names")
 
-    def _columns(self, header: list[str]) -> dict[str, int]:
-        """Where each known column stands, by its usual names in any case."""
-        lower = [name.lower() for name in header]
-        column = {
-            kind: lower.index(name) for kind, names in COLUMNS.items() for name in reversed(names) if name in lower
-        }
-        missing = [kind for kind in NEEDED if kind not in column]
+    def _columns(self, header: list[str]) -> dict[str, str]:
+        columns = columns_of(header, COLUMNS)
+        missing = [kind for kind in NEEDED if kind not in columns]
         if missing:
             have = ", ".join(name or "(unnamed)" for name in header[:12]) or "none: the file is empty"
+            problem = f"{self.path}: no column for {' and '.join(missing)}; its columns are {have}"
+            if missing == ["image"] and next(self.path.parent.glob("*.msg"), None):
+                folder, labels = shlex.quote(str(self.path.parent)), shlex.quote(str(self.path))
+                raise GeotuneError(
+                    problem, f"the shards beside it hold the images: geotune data import {folder} OUT --labels {labels}"
+                )
             raise GeotuneError(
-                f"{self.path}: no column for {' and '.join(missing)}; its columns are {have}",
-                "name the columns file, latitude, longitude (degrees), and if you like place and split",
+                problem, "name the columns file, latitude, longitude (degrees), and if you like place and split"
             )
-        return column
+        return columns
 
 
-def _photo(identity: str, cells: dict[str, str], root: Path) -> Photo | LeftOut:
-    if not cells["image"]:
-        return LeftOut(identity, "no image named")
-    numbers = [cells[kind].replace(",", ".") for kind in ("latitude", "longitude")]  # 52,5 is 52.5 in half of Europe
-    if not all(numbers):
-        return LeftOut(identity, "no coordinates")
+def csv_rows(stream: TextIO) -> Iterator[list[str]]:
+    """The rows of a CSV file, cells stripped, whichever delimiter its first line has.
+
+    Raises csv.Error for what is no table, such as a line without end.
+    """
+    first = stream.readline(LONGEST_LINE)
+    stream.seek(0)
+    rows = csv.reader(_lines(stream), delimiter=max(DELIMITERS, key=first.count))
+    return ([cell.strip() for cell in row] for row in rows)
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise csv.Error("a line of more than a million characters")
+        yield line
+
+
+def _photo(identity: str, cells: dict[str, str], columns: dict[str, str], root: Path) -> Photo | LeftOut:
+    image = cells[columns["image"]]
+    if not image:
+        return LeftOut(identity, NO_IMAGE)
+    path = root / image.replace("\\", "/")
+    found = photo_of(identity, cells, columns, partial(read_file, path), not_kept=[columns["image"]])
+    if isinstance(found, LeftOut):
+        return found
     try:
-        lat, lon = map(float, numbers)
-    except ValueError:
-        return LeftOut(identity, "coordinates are not numbers in degrees")
-    if fault := position_fault(lat, lon):
-        return LeftOut(identity, fault)
-    path = root / cells["image"].replace("\\", "/")
-    if not path.is_file():
-        return LeftOut(identity, "file not found")
-    return Photo(identity, lat, lon, path.read_bytes, cells.get("place", ""), cells.get("split", ""))
+        path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return LeftOut(identity, NO_FILE)
+    fault = format_fault(path.suffix.lower()) or file_fault(path)
+    return LeftOut(identity, fault) if fault else found

@@ -9,7 +9,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from geotune.data.sources.found import LeftOut, Photo
-from geotune.data.sources.photos import PhotosSource, exif_position, position_of
+from geotune.data.exif import position_of, read_exif
+from geotune.data.sources.photos import PhotosSource
 from geotune.errors import GeotuneError
 
 
@@ -38,7 +39,7 @@ def test_all_hemispheres_and_formats(tmp_path: Path, north: str, east: str, suff
     gps_photo(tmp_path / f"a.{suffix}", (12.0, 30.0, 36.0), north, (99.0, 0.0, 0.5), east)
     sign = {"N": 1, "S": -1, "E": 1, "W": -1}
     expected = (sign[north] * 12.51, sign[east] * (99 + 0.5 / 3600))
-    assert exif_position(tmp_path / f"a.{suffix}") == pytest.approx(expected, abs=1e-7)
+    assert read_exif(tmp_path / f"a.{suffix}").position == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize(
