@@ -63,7 +63,9 @@ class InputSettings(Settings):
     light: Share = None
     """Own strength: brightness and contrast changed by up to this share"""
     colour: Share = None
-    """Own strength: saturation changed by up to this share, hue by an eighth of it"""
+    """Own strength: saturation changed by up to this share"""
+    balance: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Own strength: red, green and blue each changed by up to this share"""
     gamma: Share = None
     """Own strength: gamma changed by up to this share"""
     grey: Annotated[float, Field(ge=0, le=1)] | None = None

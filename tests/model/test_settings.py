@@ -48,6 +48,34 @@ def test_every_policy_of_the_data_floor_can_be_chosen() -> None:
     assert kind.split(" | ") == list(POLICIES)
 
 
+def test_every_kind_of_change_has_a_setting_that_stands_in_for_the_policys_strength() -> None:
+    from geotune.data.augment import KINDS, Augmentation
+
+    for kind, about in KINDS.items():
+        strength = about.most / 2
+        made = build(InputSettings, {"augment": "none", kind: strength}).augmentation
+        assert made == Augmentation(**{kind: strength})
+        with pytest.raises(SettingsError, match="at most"):
+            build(InputSettings, {kind: about.most * 1.01})
+        with pytest.raises(SettingsError, match="at least 0"):
+            build(InputSettings, {kind: -0.1})
+
+
+def test_augmentation_follows_the_settings() -> None:
+    made = build(InputSettings, {"augment": "campus", "strength": 0.5, "blur": 0.3, "mirror": True, "fused": True})
+    assert made.augmentation.rotate == 4
+    assert made.augmentation.blur == 0.3
+    assert made.augmentation.mirror
+    assert made.augmentation.fused
+    assert build(InputSettings, {"augment": "none"}).augmentation.is_plain
+
+
+@pytest.mark.parametrize("fraction", [0, 1.5, "many"])
+def test_a_fraction_is_above_0_and_at_most_1(fraction: object) -> None:
+    with pytest.raises(SettingsError, match="fraction"):
+        build(InputSettings, {"fraction": fraction})
+
+
 def test_every_setting_is_documented() -> None:
     undocumented = [s.key for cls in (ModelSettings, InputSettings) for s in settings_of(cls) if not s.doc]
     assert undocumented == []

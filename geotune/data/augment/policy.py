@@ -28,7 +28,8 @@ KINDS = {
     "shear": Kind("sheared by up to so many degrees", 45.0, 0.7),
     "perspective": Kind("corners moved by up to this share of the side: another stance", 0.3, 0.4),
     "light": Kind("brightness and contrast changed by up to this share", 0.9, 0.8),
-    "colour": Kind("saturation changed by up to this share, hue by an eighth of it", 0.9, 0.8),
+    "colour": Kind("saturation changed by up to this share", 0.9, 0.8),
+    "balance": Kind("red, green and blue each changed by up to this share: another camera's white balance", 0.5, 0.4),
     "gamma": Kind("gamma changed by up to this share: another hour", 0.9, 0.3),
     "grey": Kind("this share of the photos loses its colour", 1.0, 0.0),
     "coarse": Kind("this share is compressed again, to a JPEG quality of 40 to 90", 1.0, 0.0),
@@ -37,6 +38,13 @@ KINDS = {
 }
 """Every kind has a setting of its name below `input.`, which takes a strength in place of the policy's."""
 
+RATIO = (0.9, 1.1)
+"""Width by height of a crop."""
+ERASED = (0.1, 0.4)
+"""Share of the photo's sides that an erased patch takes."""
+COARSE_QUALITY = (40, 90)
+"""JPEG quality of photos compressed again."""
+
 POLICIES: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "none": ("No change.", {}),
     "light": (
@@ -44,7 +52,7 @@ POLICIES: Mapping[str, tuple[str, Mapping[str, float]]] = {
         {"crop": 0.3, "light": 0.2, "colour": 0.2},
     ),
     "campus": (
-        "Another stance, hour and season: crop, tilt, perspective, light, colour and blur.",
+        "Another stance, hour and season: crop, tilt, perspective, light, colour, gamma and blur.",
         {
             "crop": 0.5,
             "rotate": 8,
@@ -52,13 +60,23 @@ POLICIES: Mapping[str, tuple[str, Mapping[str, float]]] = {
             "perspective": 0.07,
             "light": 0.35,
             "colour": 0.35,
+            "balance": 0.1,
             "gamma": 0.35,
             "blur": 0.1,
         },
     ),
     "world": (
         "Closer crops, strong light and colour, sometimes grey or coarse: for many photos of many cameras.",
-        {"crop": 0.65, "light": 0.4, "colour": 0.4, "gamma": 0.5, "grey": 0.05, "coarse": 0.2, "blur": 0.1},
+        {
+            "crop": 0.65,
+            "light": 0.4,
+            "colour": 0.4,
+            "balance": 0.15,
+            "gamma": 0.5,
+            "grey": 0.05,
+            "coarse": 0.2,
+            "blur": 0.1,
+        },
     ),
     "strong": (
         "All of it at once, and a patch erased: for few photos and many epochs.",
@@ -69,6 +87,7 @@ POLICIES: Mapping[str, tuple[str, Mapping[str, float]]] = {
             "perspective": 0.1,
             "light": 0.5,
             "colour": 0.5,
+            "balance": 0.2,
             "gamma": 0.5,
             "grey": 0.1,
             "coarse": 0.2,
@@ -89,6 +108,7 @@ class Augmentation:
     perspective: float = 0.0
     light: float = 0.0
     colour: float = 0.0
+    balance: float = 0.0
     gamma: float = 0.0
     grey: float = 0.0
     coarse: float = 0.0
