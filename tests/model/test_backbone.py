@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from geotune.errors import GeotuneError
-from geotune.model.backbone import Backbone
+from geotune.model.backbone import Backbone, normalised
 from geotune.model.stages import stages_of
 
 FAMILIES = {  # a member of each, and a photo size that it takes
@@ -117,6 +117,16 @@ def test_photos_are_normalised_as_timm_does() -> None:
     mean, std = (torch.tensor(made.net.pretrained_cfg[key]) for key in ("mean", "std"))  # type: ignore[index]
     expected = made.net(((images / 255 - mean) / std).permute(0, 3, 1, 2))
     torch.testing.assert_close(made(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_normalising_leaves_the_photos_as_they_are() -> None:
+    mean, std = torch.rand(3, 1, 1) * 255, torch.rand(3, 1, 1) * 255
+    for images in (photos(3, 20), photos(3, 20).float(), photos(3, 20)[:, :, 3:17]):
+        before = images.clone()
+        found = normalised(images, mean, std)
+        assert torch.equal(images, before)
+        assert torch.equal(found, (images.permute(0, 3, 1, 2).float() - mean) / std)
+        assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_vit_takes_one_other_size_or_several() -> None:
