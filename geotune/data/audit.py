@@ -7,6 +7,7 @@ import numpy as np
 
 from geotune.config import build
 from geotune.data.flattery import Flattery, flattery
+from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
 from geotune.data.split.places import Texts
 from geotune.data.split.settings import SplitSettings
@@ -29,8 +30,9 @@ Twin = tuple[str, str, str, str]
 class Seen:
     """What training has seen of one held-out split. Distances in metres from its photos to the nearest training photo.
 
-    The rest are counts of its photos: those that stand exactly where a training photo stands, those that look like a
-    training photo, those of a burst or an outing (session) of which training has a part; -1 where it cannot be known.
+    `beside` counts the training photos within the place radius of any held-out photo. The rest count this split's
+    photos: those that stand exactly where a training photo stands, those that look like a training photo, those of a
+    burst or an outing (session) of which training has a part; -1 where it cannot be known.
     """
 
     photos: int
@@ -38,6 +40,7 @@ class Seen:
     closest_m: float
     p5_m: float
     median_m: float
+    beside: int
     same_position: int
     lookalikes: int
     in_bursts: int
@@ -70,19 +73,23 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     alike = _alike(catalogue, name)
     timed = bool(catalogue["time"].notna().any())
     groups = (bursts(catalogue), sessions(catalogue)) if timed else None
+    settings = build(SplitSettings, {key: split[key] for key in SplitSettings.model_fields if key in split})
+    lat, lon = (catalogue[column].to_numpy(np.float64) for column in ("lat", "lon"))
+    beside = int(too_near(lat, lon, name, settings.radius).sum())
     seen = {}
     for held in [held for held in HELD if (name == held).any()]:
         twins = len(np.unique(alike[held, "train"][:, 0])) if catalogue["phash"].any() else -1
-        seen[held] = _seen(catalogue, train, name == held, twins, groups)
+        seen[held] = _seen(catalogue, train, name == held, twins, beside, groups)
     ids = catalogue["id"]
     named = [
         (str(ids.iloc[i]), one, str(ids.iloc[j]), other) for (one, other), pairs in alike.items() for i, j in pairs
     ][:MOST_TWINS]
-    settings = build(SplitSettings, {key: split[key] for key in SplitSettings.model_fields if key in split})
     return Audit(seen, named, flattery(seen, named, settings))
 
 
-def _seen(catalogue: "DataFrame", train: Bools, held: Bools, twins: int, groups: tuple[Ints, Ints] | None) -> Seen:
+def _seen(
+    catalogue: "DataFrame", train: Bools, held: Bools, twins: int, beside: int, groups: tuple[Ints, Ints] | None
+) -> Seen:
     lat, lon = (catalogue[name].to_numpy(np.float64) for name in ("lat", "lon"))
     metres, _ = Points(lat[train], lon[train]).nearest(lat[held], lon[held])
     # photos of groups of which training has a part
@@ -93,6 +100,7 @@ def _seen(catalogue: "DataFrame", train: Bools, held: Bools, twins: int, groups:
         closest_m=float(metres.min()),
         p5_m=float(np.quantile(metres, 0.05)),
         median_m=float(np.median(metres)),
+        beside=beside,
         same_position=int((metres < SAME_M).sum()),
         lookalikes=twins,
         in_bursts=shared[0],

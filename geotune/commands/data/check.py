@@ -1,56 +1,142 @@
-"""`geotune data check`: what a dataset holds, and whether a result on it can be trusted."""
+"""`geotune data check`: what a dataset holds, whether it is whole, and whether a result on it can be trusted."""
 
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from geotune.commands.data.common import show
+from geotune.commands.data.common import progress, show
+from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from geotune.data.audit import Audit, Seen
     from geotune.data.dataset import Dataset
+    from geotune.data.sources.found import LeftOut
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-def command(folder: Path) -> None:
-    """Show what a dataset holds, and whether it is whole.
+@click.argument("dataset")
+@click.option("--against", "other", metavar="DATASET",
+              help="Another dataset: which photos of the two look the same?")  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Where cleaning.csv and cleaning.html go  [default: the dataset's own folder]")  # fmt: skip
+@click.option("--fast", is_flag=True,
+              help="Decode no photo: takes no look whether each is whole, nor for near duplicates that were not "
+                   "hashed at import.")  # fmt: skip
+def command(dataset: str, other: str | None, report: Path | None, fast: bool) -> None:
+    """Show what DATASET holds, whether it is whole, and whether a result on it can be trusted.
 
-    Also how far its held-out photos are from the nearest training photo.
+    How far is each validation and test photo from the nearest training photo? Which of them has training seen, or
+    nearly? What is odd about the photos? Every case goes to cleaning.csv, and with a map to cleaning.html.
+
+    \b
+    geotune data check data/town
+    geotune data check data/town --against data/flickr     has one seen the other's test?
     """
     from geotune.data.dataset import open_dataset
 
-    dataset = open_dataset(folder)
-    distances = distances_to_training(dataset)  # reads every split: counts are shown only where they are true
-    show(dataset)
-    for reason, count in dataset.left_out.items():
+    opened = open_dataset(dataset)
+    if other is not None:
+        from geotune.commands.data.check_against import check_against
+
+        check_against(opened, open_dataset(other), report, fast=fast)
+        return
+    from geotune.data.audit import audit
+
+    catalogue, broken = read(opened, fast=fast)
+    found = audit(catalogue, opened.description.split)
+    show(opened)
+    for reason, count in opened.left_out.items():
         click.echo(f"  left out {count:>7,}  {reason}")
+    _show_whole(len(catalogue), broken, fast=fast)
+    _show_seen(found, catalogue, fast=fast)
+    _show_flattery(found, opened)
+    if broken:
+        raise GeotuneError(
+            f"{dataset}: not whole: {_count(len(broken), 'photo')} cannot be decoded (the first: {broken[0].id}, "
+            f"{broken[0].reason})",
+            "import the photos again",
+        )
+
+
+def read(dataset: "Dataset", *, fast: bool, stage: str = "looking at photos") -> "tuple[DataFrame, list[LeftOut]]":
+    """The catalogue of a dataset, with progress, and the photos that do not decode."""
+    from geotune.data.catalogue import catalogue_of
+
+    broken: list[LeftOut] = []
+    with progress() as tell:
+        catalogue = catalogue_of(
+            dataset, lambda done, of: tell(stage, done, of), on_left_out=broken.append, decode=not fast
+        )
+    return catalogue, broken
+
+
+def _show_whole(photos: int, broken: "list[LeftOut]", *, fast: bool) -> None:
+    if fast:
+        click.echo("  all photos are there; whether each can be decoded was not looked at (--fast)")
+    elif not broken:
+        click.echo(f"  whole: all {_count(photos, 'photo')} are there and can be decoded")
+
+
+def _show_seen(found: "Audit", catalogue: "DataFrame", *, fast: bool) -> None:
+    from geotune.data.flattery import ground, percent
+
     click.echo("\nFrom a held-out photo to the nearest training photo:")
-    for name, metres in distances.items():
-        closest, middle, farthest = (_distance(value, dataset.extent) for value in metres)
-        click.echo(f"  {name:<6} closest {closest}, median {middle}, farthest {farthest}")
+    for name, seen in found.seen.items():
+        click.echo(
+            f"  {name:<6} median {ground(seen.median_m)}, 5 % nearer than {ground(seen.p5_m)}, closest "
+            f"{ground(seen.closest_m)}"
+        )
+    click.echo("\nWhat training has seen of the held-out photos:")
+    rows = {
+        "look like a training photo": "lookalikes",
+        "stand exactly where a training photo stands": "same_position",
+        "belong to a burst that training has the rest of": "in_bursts",
+        "were taken on an outing that training has photos of": "in_sessions",
+    }
+    width = max(map(len, rows))
+
+    def cell(name: str, seen: "Seen", what: str) -> str:
+        count = int(getattr(seen, what))
+        return f"{name} {count:,} of {seen.photos:,} ({percent(count / seen.photos)})"
+
+    for words, what in rows.items():
+        if all(getattr(seen, what) < 0 for seen in found.seen.values()):
+            why = "without a look at the photos (--fast)" if what == "lookalikes" else "no photo has a capture time"
+            click.echo(f"  {words:<{width}}  unknown: {why}")
+        else:
+            click.echo(f"  {words:<{width}}  {', '.join(cell(name, seen, what) for name, seen in found.seen.items())}")
+    for one, split, twin, their in found.twins[:3]:
+        click.echo(f"    {one} ({split}) looks like {twin} ({their})")
 
 
-def distances_to_training(dataset: "Dataset") -> dict[str, tuple[float, float, float]]:
-    """Split -> (smallest, median, largest) distance in km from one of its photos to the nearest training photo."""
-    import numpy as np
-    from sklearn.neighbors import BallTree
+def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
+    from geotune.data.flattery import interval, percent, places_for
 
-    from geotune.geo.sphere import EARTH_RADIUS_KM
+    noun = "block" if dataset.description.split.get("by") == "block" else "place"
+    if test := found.seen.get("test"):
+        within = percent(interval(test.places))
+        click.echo(
+            f"\nWith {_count(test.places, noun)} to test on expect a mean error that is right to about ±{within}; ±10 % "
+            f"takes some {places_for(0.1):,} {noun}s."
+        )
+    told = [one for one in found.flattery if one.kind != "few"]
+    few = [one for one in found.flattery if one.kind == "few"]
+    if told:
+        click.echo(
+            "\nA result on this split would flatter. To mend it, import again with what stands behind the arrow:"
+        )
+    else:
+        click.echo(f"\nNothing flatters: an error says how well it does {dataset.split_question}.")
+    for one in told + few:
+        click.echo(textwrap.fill(one.words, 110, initial_indent="  - ", subsequent_indent="    "))
+        click.echo(f"    -> {one.mend}")
 
-    def radians(name: str) -> Any:
-        split = dataset.split(name)
-        return np.radians(np.column_stack([split.lat, split.lon]))
 
-    tree = BallTree(radians("train"), metric="haversine")
-    found = {}
-    for name in [name for name in dataset.counts if name != "train"]:
-        km = tree.query(radians(name))[0] * EARTH_RADIUS_KM
-        found[name] = (float(km.min()), float(np.median(km)), float(km.max()))
-    return found
+def _count(number: int, noun: str) -> str:
+    from geotune.data.words import counted
 
-
-def _distance(km: float, extent: Literal["region", "world"]) -> str:
-    from geotune.geo.metrics import format_distance
-
-    return format_distance(km, extent)
+    return counted(number, noun)

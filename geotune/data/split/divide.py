@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geotune.data.split.groups import ALONE, whole
-from geotune.data.split.near import Floats, Ints, Points
+from geotune.data.split.near import Bools, Floats, Ints, Points
 from geotune.data.split.places import Texts, blocks, places
 from geotune.data.split.settings import SPLITS, SplitSettings, metres
 from geotune.data.words import counted
@@ -90,7 +90,7 @@ def assign(group: Ints, valid: float, test: float, seed: int) -> Texts:
     return of_group[group]
 
 
-def too_near(lat: Floats, lon: Floats, split: Texts, gap_m: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def too_near(lat: Floats, lon: Floats, split: Texts, gap_m: float) -> Bools:
     """(N,) True for the training photos that are nearer than `gap_m` to a held-out one."""
     near = np.zeros(len(split), bool)
     held, train = (split == "valid") | (split == "test"), np.flatnonzero(split == "train")

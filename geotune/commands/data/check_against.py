@@ -1,0 +1,80 @@
+"""`geotune data check A --against B`: has one dataset seen what the other holds out?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from geotune.errors import GeotuneError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from geotune.data.against import Alike
+    from geotune.data.dataset import Dataset
+
+EXAMPLES = 5
+
+
+def check_against(a: "Dataset", b: "Dataset", report: Path | None, *, fast: bool) -> None:
+    """Print the near duplicates between two datasets; with `report` all of them go to against.csv there."""
+    from geotune.commands.data.check import read
+    from geotune.data.against import against, write_pairs
+
+    names = (a.folder.name, b.folder.name) if a.folder.name != b.folder.name else (str(a.folder), str(b.folder))
+    mine, broken = read(a, fast=fast, stage=f"looking at {names[0]}"[:21])
+    theirs, others = read(b, fast=fast, stage=f"looking at {names[1]}"[:21])
+    for name, catalogue in zip(names, (mine, theirs), strict=True):
+        if not catalogue["phash"].any():
+            raise GeotuneError(f"{name}: its photos were not hashed at import", "look at them: leave --fast out")
+    alike = against(mine, theirs)
+    _show(alike, mine, theirs, names)
+    if broken or others:
+        click.echo(f"  ({len(broken) + len(others):,} photos cannot be decoded and were not compared)")
+    if report is not None and len(alike):
+        try:
+            report.mkdir(parents=True, exist_ok=True)
+            write_pairs(report / "against.csv", alike, mine, theirs)
+        except OSError as error:
+            raise GeotuneError(f"{report}: cannot be written ({error.strerror})", "name another folder") from None
+        click.echo(f"\nEvery pair: {report / 'against.csv'}")
+
+
+def _show(alike: "Alike", mine: "DataFrame", theirs: "DataFrame", names: tuple[str, str]) -> None:
+    import numpy as np
+
+    from geotune.data.against import leaks
+    from geotune.data.flattery import ground, percent
+    from geotune.data.words import counted
+
+    click.echo(f"{names[0]}: {counted(len(mine), 'photo')}; {names[1]}: {counted(len(theirs), 'photo')}")
+    if not len(alike):
+        click.echo("  no photo of one looks like a photo of the other")
+        return
+    count = len(np.unique(alike.pairs[:, 0]))
+    same = len(np.unique(alike.pairs[alike.same_file, 0]))
+    click.echo(
+        f"  {count:,} of {names[0]}'s photos ({percent(count / len(mine))}) look like one of {names[1]}'s; {same:,} of "
+        "them are the same file"
+    )
+    for (i, j), metres, bits in list(zip(alike.pairs, alike.metres, alike.bits, strict=True))[:EXAMPLES]:
+        one, other = mine.iloc[i], theirs.iloc[j]
+        how = "the same file" if one["sha"] == other["sha"] else f"{bits} of 64 bits differ"
+        click.echo(
+            f"    {one['id']} ({one['split']}) ~ {other['id']} ({other['split']}): {how}, {ground(metres)} apart"
+        )
+    clean = True
+    for (train, tested), (one, other), swapped in (
+        (names, (mine, theirs), False),
+        (names[::-1], (theirs, mine), True),
+    ):
+        for split, seen in leaks(alike, one, other, swapped=swapped).items():
+            if seen:
+                clean = False
+                share = percent(seen / int((other["split"] == split).sum()))
+                click.echo(
+                    f"  warning: a model trained on {train} has seen {counted(seen, 'photo')} ({share}) of {tested}'s "
+                    f"{split} split: a result there would flatter"
+                )
+    if clean:
+        click.echo("  neither has seen in training what the other holds out")
