@@ -120,8 +120,8 @@ def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
     if test := found.seen.get("test"):
         within = percent(interval(test.places))
         click.echo(
-            f"\nWith {_count(test.places, noun)} to test on expect a mean error that is right to about ±{within}; ±10 % "
-            f"takes some {places_for(0.1):,} {noun}s."
+            f"\nWith {_count(test.places, noun)} to test on expect a mean error to be right to some ±{within}; "
+            f"±10 % takes some {places_for(0.1):,} {noun}s."
         )
     told = [one for one in found.flattery if one.kind != "few"]
     few = [one for one in found.flattery if one.kind == "few"]
