@@ -1,15 +1,15 @@
-"""Photos decoded once a node: uint8 squares in one memory-mapped file that all trials share."""
+"""Photos as uint8 squares, decoded once a node and shared by all trials."""
 
 import io
-import os
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from geotune.data.shared_array import OnProgress, shared_array
+from geotune.data.entries import cache_root
+from geotune.data.layout import open_stored
+from geotune.data.store import OnProgress, Photos
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -17,34 +17,23 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
+__all__ = ["cache_root", "decoded", "square"]
+
 RECIPE = 1
 """Part of the cache's key: raise it when `square` gives other pixels than before."""
 
 
-def cache_root() -> Path:
-    """The folder of everything that can be made again: $GEOTUNE_CACHE, else the user's cache folder."""
-    named = os.environ.get("GEOTUNE_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
-    import platformdirs
+def decoded(split: "Split", size: int, on_progress: OnProgress | None = None) -> Photos:
+    """All photos of a split as squares (N, size, size, 3) uint8 RGB, decoded when they are first read.
 
-    return Path(platformdirs.user_cache_dir("geotune", appauthor=False))
-
-
-def decoded(split: "Split", size: int, on_progress: OnProgress | None = None) -> Bytes:
-    """All photos of a split as a read-only memory map (N, size, size, 3), uint8 RGB.
-
-    Built once under cache_root(), keyed by the split's fingerprint and the size; processes that ask at the same time
-    share the work. `on_progress(photos done, photos)`. Raises GeotuneError naming a photo that cannot be decoded.
+    Kept under cache_root(), keyed by the content of the split and the size, for all processes of this machine; a
+    subset of a split shares what the whole one has. `on_progress(photos in the store, photos)` after some were added.
+    Reading raises GeotuneError naming a photo that cannot be decoded.
     """
-
-    def fill(start: int, stop: int) -> Bytes:
-        # OpenCV decodes outside the interpreter's lock: threads are enough
-        return np.stack(list(pool.map(lambda i: _photo(split, i, size), range(start, stop))))
-
-    folder = cache_root() / "photos" / f"{split.fingerprint[:32]}-{size}-{RECIPE}"
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return shared_array(folder, (len(split), size, size, 3), np.uint8, fill, on_progress=on_progress)  # type: ignore[return-value]
+    name = f"{split.fingerprint[:32]}-{size}-{RECIPE}"
+    stored = open_stored(name, split.full, size, dataset=str(split._files[0].folder.parent), split=split.name)
+    rows = None if len(split) == split.full else split.rows
+    return Photos(len(split), size, lambda i: _photo(split, i, size), stored, rows, on_progress)
 
 
 def square(jpeg: bytes, size: int) -> Bytes:
@@ -53,9 +42,9 @@ def square(jpeg: bytes, size: int) -> Bytes:
     A large JPEG is decoded at half, a quarter or an eighth of its size as long as that is not below `size`. Raises
     ValueError for bytes that are no picture.
     """
-    import cv2
     from PIL import Image, UnidentifiedImageError
 
+    cv2 = _opencv()
     try:
         with Image.open(io.BytesIO(jpeg)) as header:
             short = min(header.size)
@@ -76,6 +65,15 @@ def square(jpeg: bytes, size: int) -> Bytes:
         shrink = cv2.INTER_AREA if edge > size else cv2.INTER_CUBIC
         picture = cv2.resize(picture, (size, size), interpolation=shrink)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+@cache
+def _opencv() -> Any:
+    """OpenCV without threads of its own: with them a photo costs a sixth more, and photos are decoded side by side."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return cv2
 
 
 def _photo(split: "Split", i: int, size: int) -> Bytes:

@@ -4,10 +4,13 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -78,6 +81,24 @@ def pool() -> ThreadPoolExecutor:
             # what the old one was given is done all the same
             _pool = os.getpid(), wanted, ThreadPoolExecutor(wanted, thread_name_prefix="photos")
         return _pool[2]
+
+
+def in_pool(work: Callable[[int], None], numbers: Sequence[int] | npt.NDArray[np.int64]) -> None:
+    """`work` of each number in the pool; returns, or raises the first fault, when none is at work any more."""
+    threads = min(MOST, lease())
+    if threads == 1 or len(numbers) == 1:
+        for number in numbers:
+            work(int(number))
+        return
+
+    def part(start: int) -> None:
+        for number in numbers[start::threads]:
+            work(int(number))
+
+    done = [pool().submit(part, start) for start in range(min(threads, len(numbers)))]
+    wait(done)
+    for future in done:
+        future.result()
 
 
 def in_threads(work: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:

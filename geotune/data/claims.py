@@ -1,0 +1,130 @@
+"""Which rows of a store are filled, and which process is at work on the others.
+
+One 16-bit number a row, shared memory-mapped: FREE, FILLED, or the number of a claimer. A claimer is a locked file: the
+operating system unlocks it when the process ends, however that comes, and its rows are anybody's again. Claims only
+save work: two that fill a row at once write the same.
+"""
+
+import fcntl
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+FREE, FILLED = 0, 0xFFFF
+
+
+class Claims:
+    """The rows of one store, as this process sees them; safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds what `lay_out` made."""
+        self._folder = folder
+        self._state = np.asarray(np.memmap(folder / "state", np.uint16, "r+"))
+        self._probe = np.unique(np.linspace(0, len(self._state) - 1, 256).astype(np.int64))
+        self._process = self._me = 0
+
+    @staticmethod
+    def lay_out(folder: Path, rows: int) -> None:
+        """Make the files of a store in which nothing is filled."""
+        (folder / "claimers").mkdir()
+        with (folder / "state").open("wb") as stream:
+            stream.truncate(2 * rows)
+
+    def filled(self, rows: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each of `rows` can be read."""
+        return self._state[rows] == FILLED  # type: ignore[no-any-return]
+
+    def all_filled(self) -> bool:
+        return bool((self._state[self._probe] == FILLED).all() and (self._state == FILLED).all())
+
+    @property
+    def count(self) -> int:
+        """How many rows are filled."""
+        return int(np.count_nonzero(self._state == FILLED))
+
+    def claim(self, rows: Ints, most: int) -> Ints:
+        """Up to `most` of `rows` that nobody alive has claimed, and are now this process's to fill."""
+        with self.locked():
+            state = self._state[rows]
+            open_ = state == FREE
+            for claimer in np.unique(state[~open_ & (state != FILLED)]):
+                if claimer != self._me and self._dead(int(claimer)):
+                    open_ |= state == claimer
+            mine: Ints = rows[open_][:most]
+            self._state[mine] = self._me
+            return mine
+
+    def publish(self, row: int) -> None:
+        """Say that a row's content is written: from now on everybody reads it."""
+        self._state[row] = FILLED
+
+    def give_back(self, rows: Ints) -> None:
+        """Free those of `rows` that this process claimed and did not fill."""
+        if not (self._state[rows] == self._me).any():
+            return
+        with self.locked():
+            unfilled = rows[self._state[rows] == self._me]
+            self._state[unfilled] = FREE
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone among the processes, for some microseconds; a killed one holds no lock."""
+        if self._process != os.getpid():  # the first time, or forked: what a parent holds is not a child's
+            self._open()
+        with self._thread:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    # -------------------------------------------------------------------------------------- who is alive
+
+    def _open(self) -> None:
+        self._thread = threading.Lock()
+        self._lock = os.open(self._folder / "claims.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        weakref.finalize(self, os.close, self._lock)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._me = self._register()
+            self._process = os.getpid()
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _register(self) -> int:
+        """Take the first number that no living claimer has; what its dead owner left undone is free."""
+        for number in range(1, FILLED):
+            descriptor = os.open(self._claimer(number), os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            weakref.finalize(self, os.close, descriptor)
+            self._state[np.flatnonzero(self._state == number)] = FREE
+            return number
+        raise OSError(f"{self._folder}: {FILLED:,} processes fill it")
+
+    def _dead(self, number: int) -> bool:
+        try:
+            descriptor = os.open(self._claimer(number), os.O_RDWR)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _claimer(self, number: int) -> Path:
+        return self._folder / "claimers" / str(number)

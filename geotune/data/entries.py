@@ -1,0 +1,230 @@
+"""What lies in the cache: entries that say what they are, are held while in use, and go when room is needed.
+
+An entry is a folder: decoded photos, features, the demo, a remote dataset. `about.json` says what it is; the date of
+`used` is that of its last use, and whoever uses it holds a shared lock on that file, which ends with the process.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from geotune.errors import GeotuneError
+
+LIMIT = "GEOTUNE_CACHE_LIMIT"
+SHARE = 0.5
+"""Of what the disk has for the cache, unless the limit is said."""
+KINDS = ("photos", "features", "remote")
+"""Folders of entries; the demo dataset lies beside them."""
+
+
+def cache_root() -> Path:
+    """The folder of everything that can be made again: $GEOTUNE_CACHE, else the user's cache folder."""
+    named = os.environ.get("GEOTUNE_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("geotune", appauthor=False))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: `size` in bytes on the disk, `used` the last use as seconds since 1970, 0 if never held."""
+
+    folder: Path
+    about: dict[str, Any]
+    size: int
+    used: float
+
+    @property
+    def name(self) -> str:
+        return self.folder.relative_to(cache_root()).as_posix()
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.used) and not _free(self.folder)
+
+
+def entries() -> list[Entry]:
+    """All entries, the least recently used ones first; those that are never held come last."""
+    root = cache_root()
+    folders = [folder for kind in KINDS for folder in _folders(root / kind)]
+    folders += [folder for folder in _folders(root) if folder.name.startswith("demo-")]
+    return sorted(map(_entry, folders), key=lambda entry: (not entry.used, entry.used))
+
+
+def describe(folder: Path, **about: object) -> None:
+    """Write `about.json` of an entry: `what`, and what else tells it from others (dataset, split, px, photos …)."""
+    fresh = folder / f".about.{uuid.uuid4().hex}"
+    fresh.write_text(json.dumps(about), encoding="utf-8")
+    fresh.replace(folder / "about.json")
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What `describe` wrote; nothing where that is missing or damaged."""
+    try:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+# ------------------------------------------------------------------------------------------ use
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Held while an entry is made, taken or removed. Raises GeotuneError where the cache cannot be written."""
+    root = cache_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / "lock").acquire()
+    except OSError as error:
+        raise unusable(root, error) from None
+    with lock:
+        yield
+
+
+def hold(folder: Path) -> int | None:
+    """Keep an entry from being removed until the file descriptor is closed, or the process ends.
+
+    Call it under `locked()`; or look afterwards whether the entry is whole. None: it is being removed.
+    """
+    path = folder / "used"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:  # filled by somebody else for all to read
+        descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError as error:
+        os.close(descriptor)
+        raise unusable(folder, error) from None
+    with suppress(OSError):
+        os.utime(path)
+    return descriptor
+
+
+def unusable(folder: Path, error: OSError) -> GeotuneError:
+    return GeotuneError(
+        f"{folder}: cannot be written ({error.strerror})",
+        "name a folder of this machine for things that can be made again: export GEOTUNE_CACHE=/path/with/space",
+    )
+
+
+# ------------------------------------------------------------------------------------------ room
+
+
+def limit(taken: int) -> int:
+    """Bytes that the cache may take: $GEOTUNE_CACHE_LIMIT, else half of what it has `taken` and the disk still has."""
+    root = cache_root()
+    while not root.exists():
+        root = root.parent
+    there = taken + shutil.disk_usage(root).free
+    named = os.environ.get(LIMIT, "").strip()
+    if not named:
+        return int(SHARE * there)
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return min(there, int(TypeAdapter(ByteSize).validate_python(named)))
+    except ValidationError:
+        raise GeotuneError(
+            f"{LIMIT}={named}: expected a size such as 50GB or 800MB", f"export {LIMIT}=50GB, or unset {LIMIT}"
+        ) from None
+
+
+def make_room(needs: Sequence[int]) -> int | None:
+    """Remove what was not used for longest until one of `needs` bytes fits: the number of the first that can, or None.
+
+    Call it under `locked()`. What is in use stays, counted with what it is going to take.
+    """
+    _tidy()
+    known = entries()
+    total = limit(sum(entry.size for entry in known))
+    idle = [entry for entry in known if entry.used and _free(entry.folder)]
+    busy = [entry for entry in known if entry not in idle]
+    taken = sum(max(entry.size, int(entry.about.get("bytes", 0)) if entry.used else 0) for entry in busy)
+    for number, need in enumerate(needs):
+        if taken + need > total:
+            continue
+        kept = sum(entry.size for entry in idle)
+        for entry in idle:
+            if taken + kept + need <= total:
+                break
+            if remove(entry.folder):
+                kept -= entry.size
+        return number
+    return None
+
+
+def remove(folder: Path) -> bool:
+    """Remove an entry that nobody uses, whole or not at all; False where it is in use."""
+    if (folder / "used").exists():
+        descriptor = os.open(folder / "used", os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _throw(folder)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+    else:
+        _throw(folder)
+    return True
+
+
+def _throw(folder: Path) -> None:
+    trash = cache_root() / f".trash-{uuid.uuid4().hex}"
+    folder.rename(trash)  # nobody finds half of it
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def _tidy() -> None:
+    """What a kill in the middle of a removal left."""
+    for folder in cache_root().glob(".trash-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder / "used", os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _entry(folder: Path) -> Entry:
+    size, used = 0, 0.0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # removed meanwhile
+            status = path.lstat()
+            size += status.st_blocks * 512  # a file with holes takes less than its length
+            if path.name == "used" and path.parent == folder:
+                used = status.st_mtime
+    return Entry(folder, description(folder), size, used)
