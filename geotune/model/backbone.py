@@ -113,7 +113,7 @@ def normalised(images_BHWC: Tensor, mean_C11: Tensor, std_C11: Tensor) -> Tensor
     rows = images_BHWC.flatten(2).to(torch.float32, copy=True)
     rows.sub_(mean_C11.flatten().repeat(width)).div_(std_C11.flatten().repeat(width))
     # A permuted view of (B, H, W, C) is channels_last already.
-    return rows.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
+    return rows.view(images_BHWC.shape).permute(0, 3, 1, 2)
 
 
 def _is_frozen(module: nn.Module) -> bool:
