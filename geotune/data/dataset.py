@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from geotune.data.copies import Copy, OnProgress
 from geotune.data.diagnose import no_dataset
-from geotune.data.index import fault_of
+from geotune.data.index import fault_of, index_path
 from geotune.data.links import Link
 from geotune.data.reader import ShardFile
 from geotune.data.records import Record
+from geotune.data.remote import dataset_at
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
@@ -109,6 +111,19 @@ class Dataset:
     places: Mapping[str, int]
     left_out: Mapping[str, int]
     description: DatasetFile = field(repr=False)
+    copy: Copy | None = field(default=None, repr=False)
+    """What the folder is a copy of, where the dataset is remote."""
+
+    @property
+    def source(self) -> str:
+        """What opens it on another machine too: its URL, or where it really lies."""
+        return self.copy.url if self.copy else str(self.folder.resolve())
+
+    def fetch(self, on_progress: OnProgress | None = None) -> None:
+        """Bring all shards of a remote dataset here, many at once; `on_progress(shards done, shards)`."""
+        if self.copy:
+            splits = self.description.splits.items()
+            self.copy.fetch_all([f"{name}/{shard}" for name, split in splits for shard in split.shards], on_progress)
 
     def split(self, name: str) -> Split:
         """The split "train", "valid" or "test". Raises GeotuneError where it is missing or lacks photos."""
@@ -116,15 +131,15 @@ class Dataset:
         if stored is None or not stored.photos:
             have = ", ".join(self.counts) or "none"
             raise GeotuneError(f"{self.folder}: has no {name} split (it has {have})", "import the photos again")
-        files = [ShardFile(self.folder / name, shard, stored.links.get(shard)) for shard in stored.shards]
+        files = [ShardFile(self.folder / name, shard, stored.links.get(shard), self.copy) for shard in stored.shards]
         indices = [file.index() for file in files]
         found = sum(map(len, indices))
         if found != stored.photos:
-            faults = ", ".join(f"{file.path.name} {fault}" for file in files if (fault := fault_of(file.path)))
+            faults = ", ".join(f"{file.path.name} {fault}" for file in files if (fault := fault_of(file.here())))
             raise GeotuneError(
                 f"{self.folder}: {name} holds {found:,} of the {counted(stored.photos, 'photo')} that dataset.json "
                 f"promises{f' ({faults})' if faults else ''}",
-                _again(self.folder),
+                _again(self.folder, self.copy),
             )
         where = [np.stack([np.full(len(x), k), x.offset, x.length], axis=1) for k, x in enumerate(indices)]
         return Split(
@@ -145,12 +160,15 @@ class Dataset:
 
 
 def open_dataset(path: str | Path) -> Dataset:
-    """The dataset at a folder. Raises GeotuneError, with the command that mends it, for anything that is none."""
-    folder = Path(path).expanduser()
+    """The dataset at a folder or URL. Raises GeotuneError, with the command that mends it, for anything that is none.
+
+    Of a remote one the indices are fetched; `Dataset.fetch` brings the shards, unless they may come as they are read.
+    """
+    folder, copy = dataset_at(path)
     described = folder / "dataset.json"
     if not described.is_file():
         raise no_dataset(folder)
-    again = _again(folder)
+    again = _again(folder, copy)
     try:
         loaded = json.loads(described.read_text(encoding="utf-8"))
         if isinstance(loaded, dict) and isinstance(loaded.get("format"), int) and loaded["format"] > FORMAT:
@@ -172,8 +190,13 @@ def open_dataset(path: str | Path) -> Dataset:
         for shard in split.shards:
             if Path(shard).name != shard or Path(name).name != name:  # it may come from anywhere
                 raise GeotuneError(f"{described}: damaged ({name}/{shard} is no name of a shard)", again)
-            if shard not in split.links and not (folder / name / shard).is_file():
+            if copy and split.links:
+                raise GeotuneError(f"{copy.url}: its photos lie elsewhere", "upload one imported without --in-place")
+            if not copy and shard not in split.links and not (folder / name / shard).is_file():
                 raise GeotuneError(f"{folder}: {name}/{shard} is missing", again)
+    if copy:
+        names = [f"{name}/{index_path(Path(shard))}" for name, split in stored.splits.items() for shard in split.shards]
+        copy.fetch_all(names, needed=False)
     return Dataset(
         folder=folder.absolute(),
         name=stored.name,
@@ -184,8 +207,11 @@ def open_dataset(path: str | Path) -> Dataset:
         places={name: split.places for name, split in stored.splits.items()},
         left_out=stored.left_out,
         description=stored,
+        copy=copy,
     )
 
 
-def _again(folder: Path) -> str:
+def _again(folder: Path, copy: Copy | None) -> str:
+    if copy:
+        return f"mend it there, or remove what came of it: rm -r {shlex.quote(str(folder.parent))}"
     return f"import the photos again: geotune data import PHOTOS {shlex.quote(str(folder))}"

@@ -96,16 +96,18 @@ def load_index(shard: Path) -> ShardIndex:
     return index
 
 
-def read_index(path: Path, shard_bytes: int) -> tuple[ShardIndex, dict[str, int]] | None:
+def read_index(path: Path, shard_bytes: int | None) -> tuple[ShardIndex, dict[str, int]] | None:
     """An index and the counts of what its shard had to leave out; None where it belongs to a shard of another size.
 
-    Raises FileNotFoundError, and ValueError for anything that is no whole index.
+    Without `shard_bytes`, as long as the shard is not there, any size will do. Raises FileNotFoundError, and
+    ValueError for anything that is no whole index.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in stored.zip.infolist()):
                 raise ValueError("not an index of geotune's")  # packed, a few bytes could grow without bounds
-            if int(stored["size"]) != shard_bytes:
+            size = int(stored["size"])
+            if shard_bytes not in (None, size):
                 return None
             index = ShardIndex(**{field.name: stored[field.name] for field in fields(ShardIndex)})
             bad = json.loads(str(stored["bad"])) if "bad" in stored else {}
@@ -114,7 +116,7 @@ def read_index(path: Path, shard_bytes: int) -> tuple[ShardIndex, dict[str, int]
     except (OSError, EOFError, KeyError, TypeError, AttributeError, MemoryError, OverflowError,
             NotImplementedError, RuntimeError, zipfile.BadZipFile, SyntaxError) as error:  # fmt: skip
         raise ValueError(str(error)[:200] or type(error).__name__) from None
-    _check(index, shard_bytes)
+    _check(index, size)
     if not isinstance(bad, dict) or not all(isinstance(count, int) for count in bad.values()):
         raise ValueError("its counts are damaged")
     return index, bad

@@ -1,9 +1,11 @@
 """One shard of a dataset, in its folder or linked: its index, and its records in any order."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from geotune.data.copies import Copy
 from geotune.data.index import ShardIndex, index_path, load_index, read_index
 from geotune.data.links import Link, check_unchanged
 from geotune.data.records import BadRecord, Record, unpack_record
@@ -14,20 +16,30 @@ AGAIN = "import the photos again"
 
 @dataclass(frozen=True)
 class ShardFile:
-    """A shard `name` of the folder of a split, or where `link` says from the dataset's folder above it."""
+    """A shard `name` of the folder of a split, or where `link` says from the dataset's folder above it.
+
+    Of a `copy` it comes when it is first read.
+    """
 
     folder: Path
     name: str
     link: Link | None = None
+    copy: Copy | None = None
 
     @property
     def path(self) -> Path:
         return self.folder.parent / self.link.path if self.link else self.folder / self.name
 
+    def here(self) -> Path:
+        """Its path, with the shard at it; of a copy it is fetched now. Raises GeotuneError."""
+        if self.copy and not self.path.is_file():
+            self.copy.fetch_all([f"{self.folder.name}/{self.name}"])
+        return self.path
+
     def index(self) -> ShardIndex:
         """Its records. Raises GeotuneError where they are not to be had; bad ones are left out with a warning."""
         if not self.link:
-            return load_index(self.path)
+            return self._of_copy() or load_index(self.here())
         check_unchanged(self.path, self.link)
         index = index_path(self.folder / self.name)  # says which of its records are in this split: made only once
         try:
@@ -39,6 +51,14 @@ class ShardFile:
             raise GeotuneError(f"{index}: belongs to another shard than {self.path}", AGAIN)
         return found[0]
 
+    def _of_copy(self) -> ShardIndex | None:
+        """The index that was fetched, as long as the shard was not."""
+        if self.copy and not self.path.is_file():
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                found = read_index(index_path(self.path), None)
+                return found[0] if found else None
+        return None
+
     def record(self, offset: int, length: int, id: str) -> Record:
         """The record `id` at `offset`; safe to call from several threads.
 
@@ -46,8 +66,9 @@ class ShardFile:
         """
         # Opened each time, for some microseconds: a memory map kills the process where a shard becomes shorter, and
         # open files are counted.
+        path = self.here()
         try:
-            with self.path.open("rb", buffering=0) as stream:
+            with path.open("rb", buffering=0) as stream:
                 if self.link:
                     check_unchanged(self.path, self.link, os.fstat(stream.fileno()))
                 stream.seek(offset)
