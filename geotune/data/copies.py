@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from geotune.data.download import download, version_of
+from geotune.data.entries import cache_root, describe, description, hold, locked, unusable
 from geotune.errors import GeotuneError
 
 OnProgress = Callable[[int, int], None]
@@ -24,6 +26,7 @@ AT_ONCE = 12
 """Files fetched at the same time."""
 
 log = logging.getLogger(__name__)
+_in_use: dict[Path, int | None] = {}
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class Copy:
     @classmethod
     def at(cls, folder: Path) -> "Copy | None":
         """The copy that lies at a folder, or None for any other folder."""
-        about = _about(folder.absolute().parent)
-        return cls(str(about["url"]), folder.absolute()) if about and about.get("name") == folder.name else None
+        entry = folder.absolute().parent
+        about = _about(entry)
+        return cls._held(entry, about) if about and about["name"] == folder.name else None
 
     @classmethod
     def make(cls, url: str, content: bytes = b"", *, single: bool = False) -> "Copy":
@@ -47,23 +51,27 @@ class Copy:
         name = re.sub(r"[^\w.-]+", "-", name_of(url))[-60:].lstrip(".") or "files"
         key = hashlib.sha256(url.encode() + b"\0" + content).hexdigest()[:16]
         entry = _root() / f"{name}-{key}"
-        try:
-            (entry / name).mkdir(parents=True, exist_ok=True)
-            about = {"what": "remote", "url": url, "name": name, "time": time.time()}
-            write_whole(entry / "about.json", json.dumps(about).encode())
-        except OSError as error:
-            raise GeotuneError(
-                f"{url}: cannot be kept at {entry} ({error.strerror})",
-                "name another disk: export GEOTUNE_CACHE=/path/with/space",
-            ) from None
-        return cls(url, entry / name, single)
+        about = {"what": "remote", "dataset": url, "name": name, "single": single, "time": time.time()}
+        with locked():
+            try:
+                (entry / name).mkdir(parents=True, exist_ok=True)
+                describe(entry, **about)
+            except OSError as error:
+                raise unusable(entry, error) from None
+            return cls._held(entry, about)
 
     @classmethod
     def last(cls, url: str) -> "Copy | None":
         """The copy of a URL, in whatever state, that was used last."""
-        found = [(about, entry) for entry in _root().glob("*/") if (about := _about(entry)) and about["url"] == url]
-        about, entry = max(found, key=lambda pair: float(str(pair[0]["time"])), default=(None, None))
-        return cls(url, entry / str(about["name"])) if entry and about else None
+        found = [(about, entry) for entry in _root().glob("*/") if (about := _about(entry)) and about["dataset"] == url]
+        about, entry = max(found, key=lambda pair: float(pair[0]["time"]), default=(None, None))
+        return cls._held(entry, about) if entry and about else None
+
+    @classmethod
+    def _held(cls, entry: Path, about: dict[str, Any]) -> "Copy":
+        if entry not in _in_use:  # until the process ends
+            _in_use[entry] = hold(entry)
+        return cls(about["dataset"], entry / about["name"], about["single"])
 
     def fetch(self, name: str) -> Path:
         """The local path of the file `name`, fetched unless it is there. Raises FileNotFoundError, GeotuneError."""
@@ -151,14 +159,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _root() -> Path:
-    from geotune.data.cache import cache_root
-
     return cache_root() / "remote"
 
 
-def _about(entry: Path) -> dict[str, object] | None:
-    try:
-        about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
-        return about if about["what"] == "remote" and {"url", "name", "time"} <= set(about) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _about(entry: Path) -> dict[str, Any] | None:
+    about = description(entry)
+    return about if about.get("what") == "remote" and {"dataset", "name", "single", "time"} <= set(about) else None

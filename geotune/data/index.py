@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.entries import cache_root
 from geotune.data.records import BadRecord, Record, read_records
 from geotune.data.unpack import MAX_RECORD_BYTES
 from geotune.data.words import counted
@@ -169,8 +170,6 @@ def _read_shard(shard: Path) -> tuple[ShardIndex, dict[str, int]]:
 
 
 def _in_cache(shard: Path, status: os.stat_result) -> Path:
-    from geotune.data.cache import cache_root
-
     key = f"{shard.absolute()}\0{status.st_size}\0{status.st_mtime_ns}"
     return cache_root() / "indices" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 

@@ -15,6 +15,7 @@ import pytest
 from geotune.data import download, remote
 from geotune.data.copies import Copy
 from geotune.data.dataset import Dataset, open_dataset
+from geotune.data.entries import entries, remove
 from geotune.data.remote import local, url_of
 from geotune.errors import GeotuneError
 
@@ -134,6 +135,15 @@ def test_a_dataset_in_an_object_store(dataset: Dataset) -> None:
 
 def test_a_local_url_is_read_where_it_lies(dataset: Dataset) -> None:
     assert open_dataset(f"file://{dataset.folder}").folder == dataset.folder
+
+
+def test_a_copy_in_use_stays_and_says_what_it_is(dataset: Dataset, site: Any) -> None:
+    there = open_dataset(f"{site.url}/made")
+    (entry,) = entries()
+    assert (entry.about["what"], entry.about["dataset"]) == ("remote", there.source)
+    assert entry.in_use
+    assert not remove(entry.folder)
+    assert photos(there, "valid") == photos(dataset, "valid")
 
 
 def test_a_missing_index_is_made_of_the_shard(dataset: Dataset, site: Any) -> None:
@@ -352,9 +362,9 @@ def test_names_in_a_bucket_are_no_paths(tmp_path: Path) -> None:
     assert remote._relative("/b/p/a/x.jpg", "/b/p", "memory://b/p") == "a/x.jpg"
 
 
-def test_a_full_disk_is_said(dataset: Dataset, site: Any, cache: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_said(dataset: Dataset, site: Any, cache: Path) -> None:
     cache.write_text("a file is in the way")
-    with pytest.raises(GeotuneError, match="cannot be kept at") as caught:
+    with pytest.raises(GeotuneError, match="cannot be written") as caught:
         open_dataset(f"{site.url}/made")
     assert "GEOTUNE_CACHE" in caught.value.hint
 
