@@ -85,7 +85,7 @@ def _sorted(flat: Flat) -> tuple[Flat, Flat, Flat, list[tuple[str, str]]]:
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
     return {
-        "path": str(dataset.folder.resolve()),
+        "path": dataset.source,
         "name": dataset.name,
         "extent": dataset.extent,
         "fingerprint": dataset.fingerprint,
