@@ -21,7 +21,7 @@ PARTNERS = 16
 BUCKET = 4096
 """Photos that one photo is compared with in one band, at the most, for the same reason."""
 
-_CHUNK, _SLICE = 1 << 15, 64  # photos at work at once, and how many each is compared with: 16 MB an array
+_CHUNK, _SLICE = 1 << 16, 16  # photos at work at once, and how many each is compared with: 8 MB an array
 _NORMAL_ONES = (26, 38)  # set bits of a picture's hash: half of 64, less the ties that a flat picture is full of
 
 
@@ -40,11 +40,17 @@ def near_duplicates(a: Hashes, b: Hashes | None = None, bits: int = NEAR_BITS) -
     rows_a = np.flatnonzero(has_features(a))
     rows_b = rows_a if b is None else np.flatnonzero(has_features(b))
     hash_a, hash_b = a[rows_a], (a if b is None else b)[rows_b]
-    pairs = np.zeros((0, 2), np.int64)
     edges = [64 * band // (bits + 1) for band in range(bits + 2)]
-    for low, high in itertools.pairwise(edges):
-        found = _alike_in_band(hash_a, hash_b, low, high - low, bits, itself=b is None)
-        pairs = _few(np.concatenate([pairs, found]))
+    bands = [np.uint64((1 << high) - (1 << low)) for low, high in itertools.pairwise(edges)]
+    found = []
+    for number, band in enumerate(bands):
+        pairs_band = _alike_in_band(hash_a, hash_b, band, bits, itself=b is None)
+        differ = hash_a[pairs_band[:, 0]] ^ hash_b[pairs_band[:, 1]]
+        known = np.zeros(len(differ), bool)  # pairs that a band before this one has found
+        for before in bands[:number]:
+            known |= differ & before == 0
+        found.append(pairs_band[~known])
+    pairs = _few(np.concatenate(found))
     return np.column_stack([rows_a[pairs[:, 0]], rows_b[pairs[:, 1]]])
 
 
@@ -67,9 +73,9 @@ def popcount(words: Hashes) -> Hashes:
     return counts
 
 
-def _alike_in_band(hash_a: Hashes, hash_b: Hashes, low: int, width: int, bits: int, *, itself: bool) -> Ints:
-    """Pairs (M, 2) of photos of a and b that agree in the band of `width` bits from `low`, and nearly in the rest."""
-    band_a, band_b = ((h >> np.uint64(low)) & np.uint64((1 << width) - 1) for h in (hash_a, hash_b))
+def _alike_in_band(hash_a: Hashes, hash_b: Hashes, band: np.uint64, bits: int, *, itself: bool) -> Ints:
+    """Pairs (M, 2) of photos of a and b that agree in the bits of a band, and nearly in the rest."""
+    band_a, band_b = hash_a & band, hash_b & band
     order = np.lexsort((hash_b, band_b)).astype(np.int64)  # equal hashes stand together and are met first
     in_order = band_b[order]
     if itself:  # each is compared with those behind it
@@ -105,9 +111,9 @@ def _alike_in_buckets(hash_a: Hashes, hash_b: Hashes, row: Ints, at: Ints, end: 
 
 
 def _few(pairs: Ints) -> Ints:
-    """The pairs sorted, each once; of a photo with many, its first PARTNERS and those that the others need."""
+    """The pairs sorted; of a photo with many, its first PARTNERS and those that the others need."""
     span = int(pairs[:, 1].max(initial=0)) + 1
-    first, second = np.divmod(np.unique(pairs[:, 0] * span + pairs[:, 1]), span)
+    first, second = np.divmod(np.sort(pairs[:, 0] * span + pairs[:, 1]), span)
     by_second = np.argsort(second, kind="stable")
     needed = np.zeros(len(first), bool)
     needed[by_second] = _rank(second[by_second]) < PARTNERS
