@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,18 +34,20 @@ COLUMNS = (
 class CatalogueBuilder:
     """Takes photos one by one; about 170 bytes each, however many there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: int = 0) -> None:
+        """`cameras` have numbers already: the next gets the one after."""
         self._numbers = {name: array(code) for name, code in NUMBERS.items()}
         self._texts = {name: bytearray() for name in TEXTS}
         self._ends = {name: array("q", [0]) for name in TEXTS}
         self._cameras: dict[str, int] = {"": 0}
+        self._known_cameras = cameras
 
     def __len__(self) -> int:
         return len(self._numbers["lat"])
 
     def camera(self, name: str) -> int:
         """The anonymous number of a camera: 1, 2, … in order of appearance; 0 for an unknown one."""
-        return self._cameras.setdefault(name, len(self._cameras))
+        return self._cameras.setdefault(name, self._known_cameras + len(self._cameras))
 
     def add(
         self, photo: Photo, look: Look, *, group: str = "", camera: int = 0, offset: int = 0, length: int = 0
@@ -91,6 +94,7 @@ def catalogue_of(
     """
     builder = CatalogueBuilder()
     of, done = sum(dataset.counts.values()), 0
+    group = str(dataset.description.split.get("group", ""))
     for name in dataset.counts:
         split = dataset.split(name)
         for found in in_threads(partial(_read, split, decode=decode), range(len(split))):
@@ -99,9 +103,11 @@ def catalogue_of(
                     on_left_out(found)
             else:
                 photo, look, record = found
+                told = record.extra
                 builder.add(
-                    photo, look, camera=_whole(record.extra.get("camera")), offset=record.offset, length=record.length
-                )
+                    photo, look, group=_text(told.get(group)), camera=_whole(told.get("camera")), offset=record.offset,
+                    length=record.length,
+                )  # fmt: skip
             done += 1
             if on_progress:
                 on_progress(done, of)
@@ -118,14 +124,15 @@ def _read(split: "Split", i: int, *, decode: bool) -> tuple[Photo, Look, "Record
         gps_error_m=_number(told.get("gps_error_m")),
     )  # fmt: skip
     sha, phash = told.get("sha"), told.get("phash")
-    known = isinstance(sha, str | bytes) and isinstance(phash, int) and 0 <= phash < 2**64
-    look = header_of(photo) if known and not decode else look_at(photo, smallest_px=1)
+    if not decode and isinstance(phash, int) and 0 <= phash < 2**64:
+        look = header_of(photo, phash)
+    else:
+        look = look_at(photo, smallest_px=1)
     if isinstance(look, LeftOut):
         return look
-    if known:  # those of the file that it was made of: an added copy of that file is seen
-        stored = sha.decode("ascii", "replace") if isinstance(sha, bytes) else str(sha)
-        look = Look(look.width, look.height, stored, look.phash if decode else int(phash))
-    return photo, look, record.without_image()
+    if isinstance(sha, str | bytes):  # that of the file that it was made of: so a copy of that file is known again
+        look = replace(look, sha=_text(sha))
+    return photo, look, replace(record, image=b"")
 
 
 def _number(value: Any) -> float:
@@ -134,3 +141,7 @@ def _number(value: Any) -> float:
 
 def _whole(value: Any) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**62 else 0
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value if value is not None else "")

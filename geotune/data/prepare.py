@@ -4,19 +4,18 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
+from geotune.data.sources.files import unreadable
 from geotune.data.sources.found import LeftOut, Photo
+from geotune.data.sources.heic import reads_heic
+from geotune.data.sources.why import TOO_MANY_PIXELS, TOO_SMALL, TRUNCATED, UNDECODABLE, UNREADABLE
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SMALLEST_PX = 32
 JPEG_QUALITY = 90
-TRUNCATED = "truncated: the end of the file is missing"
-TOO_MANY_PIXELS = "too many pixels: more than 178 million"
-UNDECODABLE = "cannot be decoded"
 HASH_PX = 32
 """Side of the grey thumbnail that a perceptual hash is made of: imagehash's own size, so it scales nothing again."""
 LOOK_PX = 128
@@ -73,8 +72,8 @@ def look_at(photo: Photo, smallest_px: int = SMALLEST_PX) -> Look | LeftOut:
     return decoded if isinstance(decoded, LeftOut) else decoded[1]
 
 
-def header_of(photo: Photo) -> Look | LeftOut:
-    """A photo's size by its header alone and its sha256; its hash stays 0."""
+def header_of(photo: Photo, phash: int) -> Look | LeftOut:
+    """What a photo says of itself where its hash is known: its header alone is looked at."""
     from PIL import Image
 
     data = _loaded(photo)
@@ -82,7 +81,7 @@ def header_of(photo: Photo) -> Look | LeftOut:
         return data
     try:
         with Image.open(io.BytesIO(data)) as opened:
-            return Look(*opened.size, sha_of(data), 0)
+            return Look(*opened.size, sha_of(data), phash)
     except Exception:  # as in _decode
         return LeftOut(photo.id, UNDECODABLE)
 
@@ -105,15 +104,15 @@ def _loaded(photo: Photo) -> bytes | LeftOut:
     try:
         return photo.load()
     except OSError as error:
-        return LeftOut(photo.id, f"cannot be read ({error.strerror or error})")
+        return LeftOut(photo.id, unreadable(error))
     except MemoryError:
-        return LeftOut(photo.id, "cannot be read (not enough memory)")
+        return LeftOut(photo.id, f"{UNREADABLE} (not enough memory)")
 
 
 def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tuple["Image.Image", Look] | LeftOut:
     from PIL import Image
 
-    _open_heic()
+    reads_heic()
     if _unfilled(data):
         return LeftOut(identity, TRUNCATED)
     try:
@@ -125,7 +124,7 @@ def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tupl
         if turned:
             width, height = height, width
         if min(width, height) < smallest_px:
-            return LeftOut(identity, f"smaller than {smallest_px} px")
+            return LeftOut(identity, TOO_SMALL.format(px=smallest_px))
         picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         picture.info.clear()  # Pillow would carry comments over
         return picture, Look(width, height, sha_of(data), phash_of(picture))
@@ -154,13 +153,3 @@ def _unfilled(data: bytes) -> bool:
     if data[:2] != b"\xff\xd8" or data[-ZEROS:].strip(b"\0"):
         return False
     return b"\xff\xd9" not in data.rstrip(b"\0")[-64:]
-
-
-@cache
-def _open_heic() -> None:
-    """Teach Pillow HEIC and AVIF where the extra `heic` is installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        return
-    pillow_heif.register_heif_opener()

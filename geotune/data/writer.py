@@ -1,59 +1,116 @@
 """Writing a dataset: in a hidden folder beside its place, which takes its name only when everything is there."""
 
+import errno
 import hashlib
 import json
 import os
 import shlex
-import shutil
-import socket
-import uuid
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from geotune.data.dataset import FORMAT, DatasetFile, Extent, SplitFile
 from geotune.data.diagnose import in_the_way
+from geotune.data.links import LinkWriter
+from geotune.data.part import PartFolder
 from geotune.data.shards import ShardWriter
 from geotune.data.split import SPLITS
 from geotune.errors import GeotuneError
+
+REPORT = ("cleaning.csv", "cleaning.html")
+"""What the cleaning report leaves in a dataset's folder."""
+
+
+class SplitWriter:
+    """Writes the shards of one split: photos that are copied, and records that stay where they lie."""
+
+    def __init__(self, folder: Path, dataset: Path, *, per_shard: int = 4096, shards: int = 0, links: int = 0) -> None:
+        """`dataset` is the folder that will hold dataset.json; `shards` and `links` are the first numbers of each."""
+        self._own = ShardWriter(folder, per_shard, first=shards)
+        self._linked = LinkWriter(folder, dataset=dataset, first=links)
+        self._places: set[int] = set()
+
+    def add(
+        self, id: str, image: bytes, lat: float, lon: float, place: int, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append a photo: JPEG bytes, degrees, the number of its place, further keys."""
+        self._own.add(id, image, float(lat), float(lon), int(place), extra)
+        self._places.add(int(place))
+
+    def link(
+        self, shard: Path, offset: int, length: int, id: str, lat: float, lon: float, place: int, *, sha: str
+    ) -> None:
+        """Append a photo whose record stands at `offset` of a shard, where it stays."""
+        self._linked.add(shard, int(offset), int(length), id, float(lat), float(lon), int(place), sha=sha)
+        self._places.add(int(place))
+
+    @property
+    def photos(self) -> int:
+        return self._own.photos + self._linked.photos
+
+    @property
+    def places(self) -> set[int]:
+        return self._places
+
+    def described(self) -> SplitFile:
+        """What was written, for dataset.json; known at the end."""
+        digests = [writer.digest for writer in (self._own, self._linked) if writer.photos]
+        return SplitFile(
+            photos=self.photos, places=len(self._places), shards=[*self._own.shards, *self._linked.shards],
+            fingerprint=digests[0] if len(digests) == 1 else joined(digests), links=self._linked.links,
+        )  # fmt: skip
+
+    def __enter__(self) -> "SplitWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for writer in (self._own, self._linked):
+            writer.__exit__(kind, error, tb)
 
 
 class DatasetWriter:
     """Writes one dataset; use as a context manager. An exception inside, Ctrl-C too, leaves nothing behind.
 
-    `left_out` counts reasons, to be filled before the end. Raises GeotuneError at once where `out` is anything but
-    an empty folder or cannot be made, and at the end where a split got no photo.
+    `extent`, `split` (how photos were divided, and the question that this asks), `settings` (the import's) and
+    `left_out` (counts of reasons) may be filled until the end; what else is put into the folder `part` goes with the
+    dataset. Raises GeotuneError at once where `out` is anything but an empty folder or cannot be made, and at the end
+    where a split got no photo.
     """
 
     def __init__(
-        self, out: Path, *, name: str, extent: Extent, split: Mapping[str, Any], per_shard: int = 4096
+        self,
+        out: Path,
+        *,
+        name: str,
+        extent: Extent | None = None,
+        split: Mapping[str, Any] | None = None,
+        per_shard: int = 4096,
     ) -> None:
         self.out = out.expanduser().absolute()
-        self.name, self.extent, self.split_note = name, extent, dict(split)
+        self.name, self.extent, self.split = name, extent, dict(split or {})
+        self.settings: dict[str, Any] = {}
         self.left_out: Counter[str] = Counter()
         self._per_shard = per_shard
-        self._places: dict[str, set[int]] = {split_name: set() for split_name in SPLITS}
-        self._writers: dict[str, ShardWriter] = {}
-        self._made_parents: list[Path] = []
+        self._writers: dict[str, SplitWriter] = {}
         refuse_existing(out.expanduser())
-        self._part = self.out.parent / f"{_prefix(self.out)}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._room = PartFolder(self.out)
+
+    @property
+    def part(self) -> Path:
+        """The hidden folder in which the dataset grows."""
+        return self._room.path
 
     def __enter__(self) -> "DatasetWriter":
-        try:
-            self._made_parents = [p for p in (self.out.parent, *self.out.parent.parents) if not p.exists()]
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(self.out)
-            self._part.mkdir()
-        except OSError as error:
-            self._clean()
-            above = next(parent for parent in self.out.parents if parent.exists())
-            why = str(error.strerror) if above.is_dir() else f"{above} is a file"
-            raise GeotuneError(f"{self.out}: cannot be made ({why})", "name another folder") from None
-        self._writers = {name: ShardWriter(self._part / name, self._per_shard) for name in SPLITS}
+        self._room.make()
+        self._writers = {name: SplitWriter(self.part / name, self.out, per_shard=self._per_shard) for name in SPLITS}
         return self
+
+    @property
+    def splits(self) -> Mapping[str, SplitWriter]:
+        """What writes each split."""
+        return self._writers
 
     def add(
         self,
@@ -66,8 +123,7 @@ class DatasetWriter:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Append one photo (JPEG bytes, degrees, number of its place) to the split "train", "valid" or "test"."""
-        self._writers[split].add(id, image, float(lat), float(lon), int(place), extra)
-        self._places[split].add(int(place))
+        self._writers[split].add(id, image, lat, lon, place, extra)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         try:
@@ -76,11 +132,11 @@ class DatasetWriter:
             if kind is None:
                 self._finish()
         except OSError as fault:
-            raise GeotuneError(f"{self.out}: cannot be written ({fault.strerror})", "free some space") from None
+            raise unwritable(self.out, fault) from None
         finally:
-            self._clean()
+            self._room.remove()
         if isinstance(error, OSError):
-            raise GeotuneError(f"{self.out}: cannot be written ({error.strerror})", "free some space") from None
+            raise unwritable(self.out, error) from None
 
     def _finish(self) -> None:
         for name, writer in self._writers.items():
@@ -90,33 +146,36 @@ class DatasetWriter:
                     f"no photo came into the {name} split{'; left out were:' + why if why else ''}",
                     "add photos, or divide them otherwise: --split, --radius, --block",
                 )
-        splits = {
-            name: SplitFile(
-                photos=writer.photos, places=len(self._places[name]), shards=writer.shards, fingerprint=writer.digest
-            )
-            for name, writer in self._writers.items()
-        }
-        whole = hashlib.sha256(json.dumps([splits[name].fingerprint for name in SPLITS]).encode()).hexdigest()
+        assert self.extent is not None
+        splits = {name: writer.described() for name, writer in self._writers.items()}
         described = DatasetFile(
-            format=FORMAT, name=self.name, extent=self.extent, splits=splits, split=self.split_note, fingerprint=whole,
-            left_out=dict(self.left_out.most_common()),
+            format=FORMAT, name=self.name, extent=self.extent, splits=splits, split=self.split,
+            fingerprint=joined(splits[name].fingerprint for name in SPLITS), left_out=dict(self.left_out.most_common()),
+            settings=self.settings,
         )  # fmt: skip
-        with (self._part / "dataset.json").open("w", encoding="utf-8") as stream:
-            stream.write(json.dumps(described.model_dump(), indent=2, ensure_ascii=False) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_description(described, self.part / "dataset.json")
         refuse_existing(self.out)  # it may have come meanwhile
-        if self.out.is_dir():  # empty: filled, not replaced, for a shell may stand in it
-            for made in (*SPLITS, "dataset.json"):  # last what makes it a dataset
-                shutil.move(self._part / made, self.out / made)
-        else:
-            self._part.rename(self.out)
+        self._room.become(self.out, last="dataset.json")
 
-    def _clean(self) -> None:
-        shutil.rmtree(self._part, ignore_errors=True)
-        for parent in self._made_parents:  # stays where the dataset, or anything else, lies in it
-            with suppress(OSError):
-                parent.rmdir()
+
+def joined(digests: Iterable[str]) -> str:
+    """One name of several contents."""
+    return hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()
+
+
+def write_description(described: DatasetFile, path: Path) -> None:
+    """Write dataset.json; only a rename stands between this and its place."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(described.model_dump(), indent=2, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def unwritable(path: Path, error: OSError) -> GeotuneError:
+    """The error for a folder that cannot be written: a full disk asks for space, another fault for another folder."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    mend = "free some space" if full else "name another folder, or mend its permissions"
+    return GeotuneError(f"{path}: cannot be written ({error.strerror or error})", mend)
 
 
 def refuse_existing(out: Path, source: Path | None = None) -> None:
@@ -147,29 +206,4 @@ def _made_by_us(folder: Path) -> bool:
         DatasetFile.model_validate_json((folder / "dataset.json").read_bytes())
     except (OSError, ValueError):
         return False
-    return {path.name for path in folder.iterdir()} <= {"dataset.json", *SPLITS}
-
-
-def _prefix(out: Path) -> str:
-    return f".{out.name}.part-"
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed writers of the same dataset left on this machine."""
-    prefix = f"{_prefix(out)}{socket.gethostname()}-"
-    for left in out.parent.glob(f"{_prefix(out)}*"):
-        pid = left.name.removeprefix(prefix).partition("-")[0]
-        if left.name.startswith(prefix) and pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    if os.name == "nt":  # os.kill would end the process there
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return {path.name for path in folder.iterdir()} <= {"dataset.json", *SPLITS, *REPORT}
