@@ -7,13 +7,15 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from geotune.data.exif import heading_of, parse_exif_time
 from geotune.data.sources.coordinates import degrees
+from geotune.data.sources.files import readable
 from geotune.data.sources.found import LeftOut, Photo, position_fault
-from geotune.data.sources.why import BAD_COORDINATES, NO_COORDINATES
+from geotune.data.sources.why import BAD_COORDINATES, LONG_NAME, NO_COORDINATES
 
 Row = Mapping[str, Any]
 
@@ -34,8 +36,15 @@ IMAGE_NAMES = ("image", "file", "filename", "file_name", "path", "img", "img_fil
                "sourcefile", "filepath", "file_path")  # fmt: skip
 ID_NAMES = ("id", "img_id", "image_id", "key", "__key__", "photo_id")
 DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})?\.\d{1,30}([eE][+-]?\d{1,2})?", re.ASCII)
+LONGEST_NAME = 1024
 LONGEST_TEXT = 1000
 """Characters of a column's value that are kept."""
+
+
+@lru_cache(maxsize=64)
+def columns_in(names: tuple[str, ...]) -> Mapping[str, str]:
+    """`columns_of` for one record after the other, which mostly have the same keys."""
+    return columns_of(names)
 
 
 def columns_of(names: Iterable[str], kinds: Mapping[str, tuple[str, ...]] = NAMES) -> dict[str, str]:
@@ -80,6 +89,9 @@ def photo_of(
 
     A recognised column whose value cannot be understood is kept as it is, under its own name.
     """
+    identity = readable(identity)
+    if len(identity) > LONGEST_NAME:
+        return LeftOut(identity[:40] + "…", LONG_NAME)
     said = {kind: row.get(name) for kind, name in columns.items()}
     try:
         lat, lon = degrees(said.get("latitude"), "latitude"), degrees(said.get("longitude"), "longitude")
@@ -113,7 +125,7 @@ def plain(value: Any) -> str | int | float | None:
         return value if math.isfinite(value) else None
     if isinstance(value, date):  # a datetime too
         return value.isoformat()
-    return _number_or_text(value.strip()[:LONGEST_TEXT]) if isinstance(value, str) else None
+    return _number_or_text(readable(value.strip()[:LONGEST_TEXT])) if isinstance(value, str) else None
 
 
 def _number_or_text(text: str) -> str | int | float | None:

@@ -87,6 +87,14 @@ def split_of(path: Path, root: Path) -> str:
     return next((SPLITS[part.lower()] for part in reversed(inside[:-1]) if part.lower() in SPLITS), "")
 
 
+def readable(name: str) -> str:
+    """A name that can be stored as UTF-8: bytes of other encodings in a file's name become �."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # half a character of UTF-16, as JSON can have it
+        return name.encode("utf-8", "replace").decode("utf-8")
+
+
 class Held:
     """Bytes that no file can give again, held until they are asked for once."""
 

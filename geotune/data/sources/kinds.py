@@ -1,32 +1,90 @@
 """The kinds of sources, and which of them lies at a path."""
 
 import shlex
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from geotune.data.diagnose import PHOTO_SUFFIXES, TABLE_SUFFIXES
-from geotune.data.sources.photos import UNREADABLE_SUFFIXES, PhotosSource
+from geotune.data.diagnose import LOOK_AT_MOST, TABLE_SUFFIXES
+from geotune.data.sources import parquet, shards, tar
+from geotune.data.sources.files import files_below
+from geotune.data.sources.parquet import ParquetSource
+from geotune.data.sources.photos import READ_SUFFIXES, UNREADABLE_SUFFIXES, PhotosSource
+from geotune.data.sources.shards import ShardsSource
 from geotune.data.sources.table import TableSource
+from geotune.data.sources.webdataset import WebDatasetSource
 from geotune.errors import GeotuneError
 
-Source = Annotated[PhotosSource | TableSource, Field(discriminator="name")]
+Source = Annotated[
+    PhotosSource | TableSource | ParquetSource | WebDatasetSource | ShardsSource, Field(discriminator="name")
+]
+
+KINDS = "a folder of photos, a CSV file, or parquet, .tar or .msg files"
+ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
 
 def source_of(path: Path | str, images: Path | None = None, labels: Path | None = None) -> Source:
-    """The kind of source that lies at a path: a folder of photos, or a CSV file. Raises GeotuneError for others."""
+    """The kind of source that lies at a path; raises GeotuneError where it is none, or where an option is another's.
+
+    A folder is what most of its bytes are: photos, parquet, tar or shards. `images` is where a CSV file's images lie,
+    `labels` the table of a shard's coordinates.
+    """
     path = Path(path)
-    if path.is_dir():
-        if (path / "dataset.json").is_file():
-            raise GeotuneError(f"{path}: a dataset already", f"use it: geotune search data={shlex.quote(str(path))}")
-        if images:
-            raise GeotuneError("--images belongs to a CSV file", f"{path} is a folder: leave --images out")
-        return PhotosSource(path=path)
+    if path.is_dir() and (path / "dataset.json").is_file():
+        raise GeotuneError(f"{path}: a dataset already", f"use it: geotune search data={shlex.quote(str(path))}")
     if not path.exists():
-        raise GeotuneError(f"{path}: no such file or folder", "give a folder of photos, or a CSV file")
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        if path.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_SUFFIXES:
-            raise GeotuneError(f"{path}: a single photo", f"give the folder that holds it: {path.parent}")
-        raise GeotuneError(f"{path}: neither a folder of photos nor a .csv file", "unpack an archive first")
-    return TableSource(path=path, images=images)
+        raise GeotuneError(f"{path}: no such file or folder", f"give {KINDS}")
+    kind = _folder(path) if path.is_dir() else _file(path)
+    if images and kind != "table":
+        what = "a folder" if path.is_dir() else "none"
+        raise GeotuneError("--images belongs to a CSV file", f"{path} is {what}: leave --images out")
+    if labels and kind != "shards":
+        raise GeotuneError("--labels belongs to .msg shards", f"{path} holds none: leave --labels out")
+    if labels and not labels.is_file():
+        raise GeotuneError(f"{labels}: no such file", "name a CSV file or a JSON mapping: --labels FILE")
+    match kind:
+        case "table":
+            return TableSource(path=path, images=images)
+        case "parquet":
+            return ParquetSource(path=path)
+        case "tar":
+            return WebDatasetSource(path=path)
+        case "shards":
+            return ShardsSource(path=path, labels=(labels,) if labels else ())
+    return PhotosSource(path=path)
+
+
+def _kind_of(name: str) -> str:
+    """The kind of source that a file of this name belongs to, or ""."""
+    name = name.lower()
+    if name.endswith(tar.SUFFIXES):
+        return "tar"
+    suffix = Path(name).suffix
+    known = {parquet.SUFFIX: "parquet", shards.SUFFIX: "shards"} | dict.fromkeys(READ_SUFFIXES, "photos")
+    return known.get(suffix, "")
+
+
+def _folder(path: Path) -> str:
+    size: Counter[str] = Counter()
+    for file in islice(files_below(path), LOOK_AT_MOST):
+        if kind := _kind_of(file.name):
+            size[kind] += 1 + (file.stat().st_size if file.is_file() else 0)
+    return size.most_common(1)[0][0] if size else "photos"
+
+
+def _file(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return "table"
+    kind = _kind_of(path.name)
+    if kind == "photos" or suffix in UNREADABLE_SUFFIXES:
+        raise GeotuneError(f"{path}: a single photo", f"give the folder that holds it: {path.parent}")
+    if not kind:
+        raise GeotuneError(
+            f"{path}: neither a folder of photos nor a .csv file",
+            "unpack it first, and give the folder" if suffix in ARCHIVES else f"give {KINDS}",
+        )
+    return kind

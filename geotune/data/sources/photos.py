@@ -10,7 +10,7 @@ from typing import Literal
 from geotune.config import Settings
 from geotune.data.diagnose import PHOTO_SUFFIXES
 from geotune.data.exif import Exif, read_exif
-from geotune.data.sources.files import file_fault, files_below, read_file, unreadable
+from geotune.data.sources.files import file_fault, files_below, read_file, readable, unreadable
 from geotune.data.sources.found import LeftOut, Photo, position_fault
 from geotune.data.sources.heic import AVIF_SUFFIXES, HEIC_SUFFIXES, format_fault
 from geotune.data.sources.takeout import Sidecar, find_sidecar, read_sidecar
@@ -51,7 +51,7 @@ class PhotosSource(Settings):
             yield from ((folder / name, "") for name in names if name in jsons and name not in used)
 
     def _look(self, path: Path, sidecar: str) -> Photo | LeftOut:
-        name, suffix = path.relative_to(self.path).as_posix(), path.suffix.lower()
+        name, suffix = readable(path.relative_to(self.path).as_posix()), path.suffix.lower()
         if suffix not in READ_SUFFIXES:
             fault = RAW if suffix in RAW_SUFFIXES else VIDEO if suffix in VIDEO_SUFFIXES else NOT_A_PHOTO
             return LeftOut(name, fault)

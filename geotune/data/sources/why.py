@@ -22,6 +22,7 @@ NOT_A_PHOTO = "not a photo"
 NO_IMAGE = "no image"
 NO_FILE = "file not found"
 LISTED_TWICE = "listed twice"
+LONG_NAME = "a name of over 1,024 characters"
 NO_JSON = "no .json beside it in the archive"
 NO_PICTURE = "a .json without its photo in the archive"
 BAD_JSON = "its .json cannot be read"
@@ -53,6 +54,7 @@ WHY = {
     NO_IMAGE: "its row or record names no image or holds none: the photo was lost when the file was made",
     NO_FILE: "names count from the table's own folder, or from --images FOLDER; case matters",
     LISTED_TWICE: "the first one counts; two rows for one photo that disagree need your decision",
+    LONG_NAME: "it is no name but damage, or a whole address: shorten it",
     NO_JSON: "a WebDataset keeps name.jpg and name.json next to each other; if the photos have GPS in EXIF, unpack the "
     "archive and import the folder",
     NO_PICTURE: "a WebDataset keeps name.jpg and name.json next to each other; photos are .jpg, .jpeg, .png and .webp",
