@@ -1,0 +1,121 @@
+"""CPU time and memory of work in processes of its own, forked from this one, which has imported everything already."""
+
+import multiprocessing
+import os
+import re
+import resource
+import subprocess
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[], int]
+"""Does something with photos -> how many there were."""
+
+_fork = multiprocessing.get_context("fork")
+
+
+def cpu_ms(work: Work, *, first: Work | None = None, at_once: int = 1) -> float:
+    """User and system time a photo in milliseconds, worker processes included; `first` is not counted.
+
+    With `at_once` several processes do the same at the same time: all their time by all their photos.
+    """
+    found = _together([_timed(work, first)] * at_once)
+    return sum(ms for ms, _ in found) / sum(photos for _, photos in found)
+
+
+def cache_pss(work: Callable[[], object], mapped: str, processes: int) -> float:
+    """Megabytes of the file `mapped` that count to so many processes together, after each did the work.
+
+    What the work returns is held until all have looked.
+    """
+    barrier = _fork.Barrier(processes)
+
+    def read() -> float:
+        held = work()
+        barrier.wait()  # shared pages are counted in shares: all must be alive
+        found = pss_mb(mapped)
+        barrier.wait()
+        del held
+        return found
+
+    return float(sum(_together([read] * processes)))
+
+
+def pss_mb(mapped: str) -> float:
+    """This process's share of the memory of mapped files whose path ends so."""
+    total, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            inside = line.endswith(mapped)
+        elif inside and line.startswith("Pss:"):
+            total += int(line.split()[1])
+    return total / 1024
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command took."""
+
+    cpu_seconds: float
+    peak_mb: float
+    output: str
+
+
+def command(words: Sequence[str], environment: dict[str, str]) -> Finished:
+    """A command in a process of its own; what it says is shown where it fails."""
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout
+    output = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)} failed:\n{output}")
+    return Finished(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+
+
+def _timed(work: Work, first: Work | None) -> Callable[[], tuple[float, int]]:
+    def run() -> tuple[float, int]:
+        if first:
+            first()
+        before = _used_ms()
+        photos = work()
+        return _used_ms() - before, photos
+
+    return run
+
+
+def _used_ms() -> float:
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return 1000 * sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, kinds))
+
+
+def _together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    pipes, processes = [], []
+    for work in works:
+        ours, theirs = _fork.Pipe(duplex=False)
+        process = _fork.Process(target=_child, args=(work, theirs))
+        process.start()
+        theirs.close()
+        pipes.append(ours)
+        processes.append(process)
+    try:
+        return [pipe.recv() for pipe in pipes]
+    except EOFError:
+        raise SystemExit("a measurement failed; see above") from None
+    finally:
+        for process in processes:
+            process.join()
+
+
+def _child(work: Callable[[], Any], answer: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        answer.send(work())
+    except BaseException:
+        traceback.print_exc()
+        raise
