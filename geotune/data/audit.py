@@ -9,7 +9,7 @@ from geotune.config import build
 from geotune.data.flattery import Flattery, flattery
 from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
-from geotune.data.split.places import Texts
+from geotune.data.split.places import Texts, places
 from geotune.data.split.settings import SplitSettings
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ Twin = tuple[str, str, str, str]
 class Seen:
     """What training has seen of one held-out split. Distances in metres from its photos to the nearest training photo.
 
+    `spots` are places of the place radius, however the photos were divided: single photos of one spot err alike.
     `beside` counts the training photos within the place radius of any held-out photo. The rest count this split's
     photos: those that stand exactly where a training photo stands, those that look like a training photo, those of a
-    burst or an outing (session) of which training has a part; -1 where it cannot be known.
+    burst or an outing (session) of which training has a part; these two are -1 where no photo has a time.
     """
 
     photos: int
     places: int
+    spots: int
     closest_m: float
     p5_m: float
     median_m: float
@@ -62,7 +64,7 @@ class Audit:
 def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     """The audit of a catalogue whose `split` column is the dataset's; `split` is how it was divided (`dataset.json`).
 
-    Hashes of 0 are unknown ones. Raises ValueError without training photos.
+    Raises ValueError without training photos.
     """
     from geotune.data.clean import bursts, sessions
 
@@ -78,8 +80,8 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     beside = int(too_near(lat, lon, name, settings.radius).sum())
     seen = {}
     for held in [held for held in HELD if (name == held).any()]:
-        twins = len(np.unique(alike[held, "train"][:, 0])) if catalogue["phash"].any() else -1
-        seen[held] = _seen(catalogue, train, name == held, twins, beside, groups)
+        twins = len(np.unique(alike[held, "train"][:, 0]))
+        seen[held] = _seen(catalogue, train, name == held, twins, beside, settings.radius, groups)
     ids = catalogue["id"]
     named = [
         (str(ids.iloc[i]), one, str(ids.iloc[j]), other) for (one, other), pairs in alike.items() for i, j in pairs
@@ -88,8 +90,9 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
 
 
 def _seen(
-    catalogue: "DataFrame", train: Bools, held: Bools, twins: int, beside: int, groups: tuple[Ints, Ints] | None
-) -> Seen:
+    catalogue: "DataFrame", train: Bools, held: Bools, twins: int, beside: int, radius_m: float,
+    groups: tuple[Ints, Ints] | None,
+) -> Seen:  # fmt: skip
     lat, lon = (catalogue[name].to_numpy(np.float64) for name in ("lat", "lon"))
     metres, _ = Points(lat[train], lon[train]).nearest(lat[held], lon[held])
     # photos of groups of which training has a part
@@ -97,6 +100,7 @@ def _seen(
     return Seen(
         photos=int(held.sum()),
         places=int(catalogue["place"][held].nunique()),
+        spots=int(places(lat[held], lon[held], radius_m).max(initial=-1)) + 1,
         closest_m=float(metres.min()),
         p5_m=float(np.quantile(metres, 0.05)),
         median_m=float(np.median(metres)),

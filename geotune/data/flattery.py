@@ -38,6 +38,7 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
     `twins` are pairs of photos in different splits that look the same, for an example.
     """
     told = []
+    timed = any(one.in_bursts >= 0 for one in seen.values())
     side = max(8 * settings.radius, 4 * settings.block if settings.by == "block" else 0)
     spots = "--split place" if settings.by in ("photo", "given") else f"--split block --block {_round(side)}"
     on_spot = _worst(seen, "same_position")
@@ -71,7 +72,7 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
         told.append(Flattery(
             "lookalikes",
             f"{alike} look like a training photo" + (f" (such as {pair[0]} like {pair[2]})" if pair else ""),
-            f"hold out larger pieces: {spots}; or keep bursts whole: --group burst",
+            f"hold out larger pieces: {spots}" + ("; or keep bursts whole: --group burst" if timed else ""),
         ))  # fmt: skip
     if apart := _worst(seen, "in_bursts"):
         told.append(Flattery(
@@ -89,7 +90,7 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
 
 
 def _few(seen: "Mapping[str, Seen]", noun: str) -> list[Flattery]:
-    few = {name: one for name, one in seen.items() if one.photos < FEW_PHOTOS or one.places < FEW_PLACES}
+    few = {name: one for name, one in seen.items() if not enough(one)}
     if not few:
         return []
     held = " and ".join(
@@ -103,16 +104,21 @@ def _few(seen: "Mapping[str, Seen]", noun: str) -> list[Flattery]:
     )]  # fmt: skip
 
 
-def interval(places: int) -> float:
-    """The half-width to expect of a mean error's 95 % interval, as a share of it, with so many independent places.
+def enough(seen: "Seen") -> bool:
+    """Whether a split has enough photos of enough places for its interval to mean something."""
+    return seen.photos >= FEW_PHOTOS and seen.places >= FEW_PLACES
+
+
+def interval(spots: int) -> float:
+    """The half-width to expect of a mean error's 95 % interval, as a share of it, with so many spots.
 
     Single errors spread by about 0.8 of their mean: 301 photos of a campus gave 57 m with a standard error of 2.5 m.
     """
-    return 1.96 * SPREAD / math.sqrt(max(places, 1))
+    return 1.96 * SPREAD / math.sqrt(max(spots, 1))
 
 
-def places_for(half_width: float) -> int:
-    """How many places make `interval` that narrow, to two digits."""
+def spots_for(half_width: float) -> int:
+    """How many spots make `interval` that narrow, to two digits."""
     return int(float(f"{(1.96 * SPREAD / half_width) ** 2:.2g}"))
 
 

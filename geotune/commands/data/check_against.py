@@ -1,5 +1,6 @@
 """`geotune data check A --against B`: has one dataset seen what the other holds out?"""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,22 @@ if TYPE_CHECKING:
 EXAMPLES = 5
 
 
-def check_against(a: "Dataset", b: "Dataset", report: Path | None, *, fast: bool) -> None:
-    """Print the near duplicates between two datasets; with `report` all of them go to against.csv there."""
+def check_against(a: "Dataset", b: "Dataset", words: tuple[str, str], report: Path | None, *, fast: bool) -> None:
+    """Print the near duplicates between two datasets; with `report` all of them go to against.csv there.
+
+    `words` is what the user called the datasets.
+    """
     from geotune.commands.data.check import read
     from geotune.data.against import against, write_pairs
 
-    names = (a.folder.name, b.folder.name) if a.folder.name != b.folder.name else (str(a.folder), str(b.folder))
-    mine, broken = read(a, fast=fast, stage=f"looking at {names[0]}"[:21])
-    theirs, others = read(b, fast=fast, stage=f"looking at {names[1]}"[:21])
-    for name, catalogue in zip(names, (mine, theirs), strict=True):
-        if not catalogue["phash"].any():
-            raise GeotuneError(f"{name}: its photos were not hashed at import", "look at them: leave --fast out")
+    if a.folder.resolve() == b.folder.resolve():
+        raise GeotuneError(
+            f"{words[0]} --against {words[1]}: one dataset, not two",
+            f"what is alike across its splits: geotune data check {shlex.quote(words[0])}",
+        )
+    names = (a.folder.name, b.folder.name) if a.folder.name != b.folder.name else words
+    mine, broken = read(a, fast=fast, stage="looking at the first")
+    theirs, others = read(b, fast=fast, stage="and at the second")
     alike = against(mine, theirs)
     _show(alike, mine, theirs, names)
     if broken or others:
@@ -54,8 +60,8 @@ def _show(alike: "Alike", mine: "DataFrame", theirs: "DataFrame", names: tuple[s
     count = len(np.unique(alike.pairs[:, 0]))
     same = len(np.unique(alike.pairs[alike.same_file, 0]))
     click.echo(
-        f"  {count:,} of {names[0]}'s photos ({percent(count / len(mine))}) look like one of {names[1]}'s; {same:,} of "
-        "them are the same file"
+        f"  {count:,} of {names[0]}'s photos ({percent(count / len(mine))}) look like one of {names[1]}'s"
+        + (f", {same:,} as the same file" if same else "")
     )
     for (i, j), metres, bits in list(zip(alike.pairs, alike.metres, alike.bits, strict=True))[:EXAMPLES]:
         one, other = mine.iloc[i], theirs.iloc[j]
