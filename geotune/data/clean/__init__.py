@@ -1,6 +1,19 @@
-"""What is wrong with photos that decode: duplicates, positions that cannot be, photos that say the same thing twice."""
+"""What is wrong with photos that decode: copies, positions that cannot be, photos that say the same thing twice."""
 
+from geotune.data.clean.cleaning import Cleaning, clean
+from geotune.data.clean.finding import WHY, Finding
 from geotune.data.clean.hashes import NEAR_BITS, near_duplicates
 from geotune.data.clean.series import bursts, sessions
+from geotune.data.clean.settings import CleanSettings
 
-__all__ = ["NEAR_BITS", "bursts", "near_duplicates", "sessions"]
+__all__ = [
+    "NEAR_BITS",
+    "WHY",
+    "CleanSettings",
+    "Cleaning",
+    "Finding",
+    "bursts",
+    "clean",
+    "near_duplicates",
+    "sessions",
+]

@@ -27,7 +27,7 @@ def bursts(catalogue: "DataFrame") -> Ints:
     A burst is a chain: each photo within BURST_SECONDS and BURST_METRES of the same camera's photo before it.
     """
     order, seconds, metres = neighbours(catalogue)
-    return _chains(order, (seconds <= BURST_SECONDS) & (metres <= BURST_METRES))
+    return chains(order, (seconds <= BURST_SECONDS) & (metres <= BURST_METRES))
 
 
 def sessions(catalogue: "DataFrame") -> Ints:
@@ -37,7 +37,7 @@ def sessions(catalogue: "DataFrame") -> Ints:
     """
     order, seconds, metres = neighbours(catalogue)
     known = catalogue["camera"].to_numpy(np.int64)[order][1:] != 0
-    return _chains(order, (seconds <= 60 * SESSION_MINUTES) & (known | (metres <= STRANGER_METRES)))
+    return chains(order, (seconds <= 60 * SESSION_MINUTES) & (known | (metres <= STRANGER_METRES)))
 
 
 def neighbours(catalogue: "DataFrame") -> tuple[Ints, Floats, Floats]:
@@ -57,7 +57,7 @@ def neighbours(catalogue: "DataFrame") -> tuple[Ints, Floats, Floats]:
     return order, seconds, metres
 
 
-def _chains(order: Ints, linked: npt.NDArray[np.bool_]) -> Ints:
+def chains(order: Ints, linked: npt.NDArray[np.bool_]) -> Ints:
     """Groups of neighbours in `order` that are linked, as numbers of the photos in their own order."""
     number = np.zeros(len(order), np.int64)
     if len(order):

@@ -1,0 +1,92 @@
+"""Positions that cannot be trusted by themselves: far from all others, shared by many, inaccurate by their own word."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION, Finding, findings
+from geotune.data.clean.settings import CleanSettings
+from geotune.data.flattery import ground
+from geotune.geo.metrics import Extent
+from geotune.geo.sphere import EARTH_RADIUS_KM, Floats, distance_km, geometric_median, unit_vectors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+ALMOST_A_REGION = 0.8
+"""With this share of the photos near their middle the rest is worth a note, though the extent is the world."""
+
+
+def far_from_all(
+    catalogue: "DataFrame", keep: Bools, settings: CleanSettings, extent: Extent
+) -> tuple[list[Finding], Ints]:
+    """Photos that cannot be reached from a region's main part by steps of `settings.far`, and the rows to leave out.
+
+    So a trip of many photos goes as a whole. A region goes without them unless `keep_far` is set. In a world photos
+    may lie alone; only where most lie near each other the rest is noted, for it is what makes a world of them.
+    """
+    rows = np.flatnonzero(keep)
+    if len(rows) < 2:
+        return [], rows[:0]
+    lat, lon = (catalogue[name].to_numpy(np.float64)[rows] for name in ("lat", "lon"))
+    near = distance_km(lat, lon, *geometric_median(lat, lon)) <= 100
+    if extent == "world" and near.mean() < ALMOST_A_REGION:
+        return [], rows[:0]
+    metres, nearest = _beyond(unit_vectors(lat, lon), settings.far)
+    stray = np.flatnonzero(np.isfinite(metres))
+    details = [f"{ground(float(length))} from the nearest of the others" for length in metres[stray]]
+    gone = extent == "region" and not settings.keep_far
+    found = findings(catalogue, rows[stray], FAR, details, rows[nearest[stray]], left_out=gone)
+    return found, rows[stray] if gone else rows[:0]
+
+
+def shared_positions(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> list[Finding]:
+    """Photos that stand exactly where `settings.shared` or more photos stand."""
+    rows = np.flatnonzero(keep)
+    points = catalogue[["lat", "lon"]].to_numpy(np.float64)[rows]
+    _, first, point, size = np.unique(points, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    point = point.ravel()
+    many = np.flatnonzero(size[point] >= settings.shared)
+    details = [f"{size[point[row]]:,} photos at {points[row, 0]:.6g}, {points[row, 1]:.6g}" for row in many]
+    return findings(catalogue, rows[many], SHARED_POSITION, details, rows[first[point[many]]])
+
+
+def inaccurate(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> list[Finding]:
+    """Photos whose camera says that the position may be off by more than `settings.gps_error`."""
+    error_m = catalogue["gps_error_m"].to_numpy(np.float64)
+    rows = np.flatnonzero(keep & (error_m > settings.gps_error))  # NaN is none
+    return findings(catalogue, rows, INACCURATE, [f"±{ground(float(error_m[row]))}" for row in rows])
+
+
+def _beyond(xyz: Floats, far_m: float) -> tuple[Floats, Ints]:
+    """For unit vectors (N, 3): metres from a photo outside the largest group to the nearest in it, and which that is.
+
+    Groups are what steps of `far_m` connect; the metres are infinite for photos of the largest group.
+    """
+    from scipy.spatial import cKDTree
+
+    reach = 2 * np.sin(min(far_m / 1000 / EARTH_RADIUS_KM, np.pi) / 2)  # a chord
+    group = np.full(len(xyz), -1)
+    number = 0
+    while len(left := np.flatnonzero(group < 0)):
+        new = left[:1]
+        while len(new):
+            group[new] = number
+            left = left[group[left] < 0]
+            if not len(left):
+                break
+            chord = cKDTree(xyz[new]).query(xyz[left], distance_upper_bound=reach * (1 + 1e-9))[0]
+            new = left[np.isfinite(chord)]
+        number += 1
+    main = np.flatnonzero(group == np.bincount(group).argmax())
+    outside = np.flatnonzero(group != group[main[0]])
+    metres, nearest = np.full(len(xyz), np.inf), np.zeros(len(xyz), np.int64)
+    if len(outside):
+        chord, place = cKDTree(xyz[main]).query(xyz[outside])
+        metres[outside] = 2000 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1))
+        nearest[outside] = main[place]
+    return metres, nearest
