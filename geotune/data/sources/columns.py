@@ -139,7 +139,7 @@ def _number_or_text(text: str) -> str | int | float | None:
 def seconds_of(value: Any) -> float:
     """A time as seconds since 1970, NaN where it is none: seconds, milliseconds, ISO 8601 or EXIF's way of writing."""
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        return _stamp(value)
     if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
         return _moment(value.strip())
     try:
@@ -159,10 +159,15 @@ def _moment(text: str) -> float:
         found = parse_exif_time(text)
         return found.timestamp() if found else math.nan
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return _stamp(datetime.fromisoformat(text))
+    except ValueError:
         return math.nan
+
+
+def _stamp(moment: datetime) -> float:
+    """Seconds since 1970, of UTC where no zone is said; NaN before there were photos."""
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return zoned.timestamp() if 1826 <= moment.year < 2200 else math.nan
 
 
 def _error_of(value: Any) -> float:

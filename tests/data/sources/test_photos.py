@@ -1,16 +1,19 @@
 import csv
+import json
+import os
+import sys
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from PIL.TiffImagePlugin import IFDRational
 
+from geotune.data.exif import read_exif
 from geotune.data.sources.found import LeftOut, Photo
-from geotune.data.exif import position_of, read_exif
+from geotune.data.sources.heic import format_fault, reads_heic
 from geotune.data.sources.photos import PhotosSource
+from geotune.data.sources.why import why
 from geotune.errors import GeotuneError
 
 
@@ -42,31 +45,6 @@ def test_all_hemispheres_and_formats(tmp_path: Path, north: str, east: str, suff
     assert read_exif(tmp_path / f"a.{suffix}").position == pytest.approx(expected, abs=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("gps", "expected"),
-    [
-        ({1: "N", 2: (52.5, 0, 0), 3: "E", 4: (13, 24, 0)}, (52.5, 13.4)),  # decimal degrees in the first part
-        ({1: "N", 2: (52, 30.5), 3: "E", 4: (13,)}, (52 + 30.5 / 60, 13)),  # parts left out
-        ({1: "N", 2: 52.25, 3: "W", 4: 0.5}, (52.25, -0.5)),  # lone numbers
-        ({1: b"S\0", 2: (1, 0, 0), 3: "west", 4: (2, 0, 0)}, (-1, -2)),  # bytes, lower case, whole words
-        ({1: "N", 2: (IFDRational(5234, 100), IFDRational(0, 0), IFDRational(0, 0)), 3: "E", 4: (1, 0, 0)}, (52.34, 1)),
-        ({1: "N", 2: (Fraction(1, 3), 0, 0), 3: "E", 4: (1, 0, 0)}, (1 / 3, 1)),
-        ({2: (-33.5, 0, 0), 4: (-70.25, 0, 0)}, (-33.5, -70.25)),  # signed, no hemisphere
-        ({1: "S", 2: (-33, 30, 0), 3: "E", 4: (18, 0, 0)}, (-33.5, 18)),  # signed and a hemisphere
-        ({}, None),
-        ({1: "N", 2: (1, 2, 3)}, None),  # no longitude
-        ({2: (52, 30, 0), 4: (13, 0, 0)}, None),  # which half of the Earth?
-        ({1: "N", 2: (IFDRational(0, 0), 0, 0), 3: "E", 4: (1, 0, 0)}, None),
-        ({1: "N", 2: "52 30", 3: "E", 4: (1, 0, 0)}, None),
-        ({1: "N", 2: (), 3: "E", 4: (1, 0, 0)}, None),
-        ({1: "Q", 2: (1, 0, 0), 3: "E", 4: (1, 0, 0)}, None),
-    ],
-)
-def test_odd_gps_directories(gps: dict[int, Any], expected: tuple[float, float] | None) -> None:
-    found = position_of(gps)
-    assert found == (None if expected is None else pytest.approx(expected))
-
-
 def test_everything_below_is_found_or_named(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
     gps_photo(tmp_path / "b" / "good.JPG", (10.0, 0.0, 0.0), "N", (20.0, 0.0, 0.0), "E", format="JPEG")
     gps_photo(tmp_path / "zero.jpg", (0.0, 0.0, 0.0), "N", (0.0, 0.0, 0.0), "E")
@@ -74,24 +52,165 @@ def test_everything_below_is_found_or_named(tmp_path: Path, jpeg: Callable[..., 
     (tmp_path / "plain.jpg").write_bytes(jpeg(0))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "raw.DNG").write_bytes(b"x")
+    (tmp_path / "clip.MOV").write_bytes(b"x")
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "._good.jpg").write_bytes(b"what a Mac leaves beside a photo")
     (tmp_path / ".thumbnails").mkdir()
     (tmp_path / ".thumbnails" / "t.jpg").write_bytes(jpeg(0))
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with (tmp_path / "film.jpg").open("wb") as stream:
+        stream.truncate(256 * 2**20 + 1)
     found = list(PhotosSource(path=tmp_path).scan())
-    assert [p for p in found if isinstance(p, Photo)] == [Photo("b/good.JPG", tmp_path / "b" / "good.JPG", 10.0, 20.0)]
+    (good,) = [p for p in found if isinstance(p, Photo)]
+    assert (good.id, good.lat, good.lon) == ("b/good.JPG", 10, 20)
+    assert good.load() == (tmp_path / "b" / "good.JPG").read_bytes()
     assert {p.id: p.reason for p in found if isinstance(p, LeftOut)} == {
         "zero.jpg": "position 0°, 0°: the camera had none",
         "far.jpg": "position outside the Earth",
         "plain.jpg": "no GPS position in EXIF",
         "broken.jpg": "cannot be decoded",
         "empty.png": "cannot be decoded",
-        "phone.HEIC": ".heic file: convert it to JPEG first",
+        "raw.DNG": "raw camera file",
+        "clip.MOV": "a video, not a photo",
         "notes.txt": "not a photo",
         "gone.jpg": "cannot be read (No such file or directory)",
+        "pipe.jpg": "cannot be read (no plain file)",
+        "film.jpg": "larger than 256 MiB",
     }
+    assert all(why(p.reason) for p in found if isinstance(p, LeftOut))
+    assert next(p.detail for p in found if p.id == "far.jpg") == "95.000000, 0.000278"
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
+    for name in ("b10.jpg", "b9.jpg", "a/x.jpg", "c.jpg"):
+        gps_photo(tmp_path / name, (10.0, 0.0, 0.0), "N", (20.0, 0.0, 0.0), "E")
+    assert [p.id for p in PhotosSource(path=tmp_path).scan()] == ["b9.jpg", "b10.jpg", "c.jpg", "a/x.jpg"]
+
+
+def test_names_that_are_not_utf8_can_be_stored(tmp_path: Path) -> None:
+    gps_photo(tmp_path / "x.jpg", (10.0, 0.0, 0.0), "N", (20.0, 0.0, 0.0), "E")
+    (tmp_path / "x.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
+    (photo,) = PhotosSource(path=tmp_path).scan()
+    assert isinstance(photo, Photo)
+    assert photo.id == "caf�.jpg"
+    assert photo.load()
+
+
+def test_heic_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "phone.HEIC").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    reads_heic.cache_clear()
+    (found,) = PhotosSource(path=tmp_path).scan()
+    reads_heic.cache_clear()
+    assert found == LeftOut("phone.HEIC", "HEIC photo, and pillow-heif is not installed")
+    assert why(found.reason) == "install it: pip install 'geotune[heic]'"
+
+
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_heic_and_avif(tmp_path: Path, suffix: str) -> None:
+    if suffix == "heic":
+        pytest.importorskip("pillow_heif", reason="the extra `heic` is not installed")
+        assert reads_heic()
+    elif format_fault(".avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    gps_photo(tmp_path / f"a.{suffix}", (12.0, 30.0, 36.0), "S", (99.0, 0.0, 0.5), "W")
+    (tmp_path / f"b.{suffix}").write_bytes(b"no picture")
+    photo, broken = PhotosSource(path=tmp_path).scan()
+    assert isinstance(photo, Photo)
+    assert (photo.lat, photo.lon) == pytest.approx((-12.51, -99 - 0.5 / 3600))
+    assert broken == LeftOut(f"b.{suffix}", "cannot be decoded")
+
+
+@pytest.fixture
+def takeout(tmp_path: Path, jpeg: Callable[..., bytes]) -> Callable[..., list[Photo | LeftOut]]:
+    """`takeout(photo, sidecar, said)` -> what a folder of one photo without EXIF and its sidecar gives."""
+
+    def scan(photo: str, sidecar: str, said: Any) -> list[Photo | LeftOut]:
+        (tmp_path / photo).write_bytes(jpeg(0))
+        (tmp_path / sidecar).write_text(said if isinstance(said, str) else json.dumps(said))
+        return list(PhotosSource(path=tmp_path).scan())
+
+    return scan
+
+
+SAID = {
+    "title": "IMG.jpg",
+    "photoTakenTime": {"timestamp": "1717254030", "formatted": "1 Jun 2024, 15:00:30 UTC"},
+    "geoData": {"latitude": 48.5, "longitude": -2.25, "altitude": 0.0},
+    "geoDataExif": {"latitude": 0.0, "longitude": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("photo", "sidecar"),
+    [
+        ("IMG.jpg", "IMG.jpg.json"),
+        ("IMG.jpg", "IMG.jpg.supplemental-metadata.json"),
+        ("IMG.jpg", "IMG.jpg.supplemental-me.json"),
+        ("IMG.jpg", "IMG.jpg.s.json"),
+        ("IMG.jpg", "IMG.jpg..json"),
+        ("IMG.jpg", "IMG.json"),
+        ("IMG(1).jpg", "IMG.jpg(1).json"),
+        ("IMG(1).jpg", "IMG(1).jpg.json"),
+        ("IMG(12).jpg", "IMG.jpg.supplemental-metadata(12).json"),
+        ("IMG(2).jpg", "IMG.jpg.suppl(2).json"),
+        ("IMG-edited.jpg", "IMG.jpg.json"),
+        ("IMG-bearbeitet.jpg", "IMG.jpg.supplemental-metadata.json"),
+        ("IMG-edited(1).jpg", "IMG.jpg(1).json"),
+        ("PXL_20240601_150030123.NIGHT.PORTRAIT-01.COVER.jpg", "PXL_20240601_150030123.NIGHT.PORTRAIT-01.COVER.json"),
+        ("PXL_20240601_150030123.PORTRAIT-01.jpg", "PXL_20240601_150030123.PORTRAIT-01.jpg.supplem.json"),
+        ("a" * 46 + "x.jpg", "a" * 46 + ".json"),
+    ],
+)
+def test_takeout_sidecars(takeout: Callable[..., list[Photo | LeftOut]], photo: str, sidecar: str) -> None:
+    (found,) = takeout(photo, sidecar, SAID)
+    assert isinstance(found, Photo)
+    assert (found.id, found.lat, found.lon, found.time) == (photo, 48.5, -2.25, 1717254030)
+
+
+def test_the_number_of_a_sidecar_counts(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    for number in ("", "(1)", "(2)"):
+        (tmp_path / f"IMG{number}.jpg").write_bytes(jpeg(0))
+        lat = 10 + len(number) + int(number.strip("()") or 0)
+        said = {"geoData": {"latitude": lat, "longitude": 5}}
+        (tmp_path / f"IMG.jpg{number}.json").write_text(json.dumps(said))
+    found = {p.id: p.lat for p in PhotosSource(path=tmp_path).scan() if isinstance(p, Photo)}
+    assert found == {"IMG.jpg": 10, "IMG(1).jpg": 14, "IMG(2).jpg": 15}
+
+
+def test_exif_goes_before_the_sidecar(tmp_path: Path) -> None:
+    gps_photo(tmp_path / "IMG.jpg", (10.0, 0.0, 0.0), "N", (20.0, 0.0, 0.0), "E")
+    gps_photo(tmp_path / "ZERO.jpg", (0.0, 0.0, 0.0), "N", (0.0, 0.0, 0.0), "E")
+    for name in ("IMG", "ZERO"):
+        (tmp_path / f"{name}.jpg.json").write_text(json.dumps(SAID | {"geoDataExif": {"latitude": 1, "longitude": 2}}))
+    first, second = PhotosSource(path=tmp_path).scan()
+    assert isinstance(first, Photo)
+    assert (first.lat, first.lon, first.time) == (10, 20, 1717254030)  # EXIF has no time
+    assert isinstance(second, Photo)
+    assert (second.lat, second.lon) == (1, 2)  # the camera's own before where Google believes you were
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SAID | {"geoData": {"latitude": 0.0, "longitude": 0.0}},
+        {},
+        [],
+        "no json",
+        "[" * 100_000,
+        {"geoData": {"latitude": "north", "longitude": None}, "photoTakenTime": {"timestamp": {}}},
+        {"geoData": [], "photoTakenTime": 7},
+        '{"geoData": "' + "x" * 2**20 + '"}',
+    ],
+)
+def test_sidecars_without_a_position(takeout: Callable[..., list[Photo | LeftOut]], said: Any) -> None:
+    assert takeout("IMG.jpg", "IMG.jpg.json", said) == [LeftOut("IMG.jpg", "no GPS position in EXIF")]
+
+
+def test_other_json_files_are_no_photos(takeout: Callable[..., list[Photo | LeftOut]]) -> None:
+    assert LeftOut("metadata.json", "not a photo") in takeout("IMG.jpg", "metadata.json", {})
 
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,16 @@ def scan(folder: Path, text: str, encoding: str = "utf-8", images: Path | None =
 
 def test_rows_become_photos(images: Path) -> None:
     rows = (
-        "file,latitude,longitude,place,heading,split\nimages/a.jpg,52.5,-0.25,7,90,train\nimages/b.jpg,-1,2,8,0,test\n"
+        "file,latitude,longitude,place,heading,split,owner,floor\n"
+        "images/a.jpg,52.5,-0.25,7,90,train,me,007\nimages/b.jpg,-1,2,8,,test,you,2.5\n"
     )
     first, second = scan(images, rows)
-    assert first == Photo("images/a.jpg", images / "images" / "a.jpg", 52.5, -0.25, "7", "train")
-    assert second == Photo("images/b.jpg", images / "images" / "b.jpg", -1.0, 2.0, "8", "test")
+    assert isinstance(first, Photo)
+    assert isinstance(second, Photo)
+    assert (first.id, first.lat, first.lon, first.place, first.split) == ("images/a.jpg", 52.5, -0.25, "7", "train")
+    assert (second.id, second.lat, second.lon, second.place, second.split) == ("images/b.jpg", -1, 2, "8", "test")
+    assert (first.load(), first.heading, math.isnan(second.heading)) == (b"x", 90, True)
+    assert (first.extra, second.extra) == ({"owner": "me", "floor": "007"}, {"owner": "you", "floor": 2.5})
 
 
 @pytest.mark.parametrize("image", ["image", "file", "filename", "path", "img", "IMG_FILE", "image_path"])
@@ -42,7 +48,7 @@ def test_usual_column_names(images: Path, image: str, coordinates: tuple[str, st
 def test_spreadsheets_of_other_countries(images: Path) -> None:
     (photo,) = scan(images, "file;lat;lon\r\nimages\\a.jpg;52,5;0,25\r\n", encoding="utf-8-sig")
     assert isinstance(photo, Photo)
-    assert (photo.path, photo.lat, photo.lon) == (images / "images" / "a.jpg", 52.5, 0.25)
+    assert (photo.load(), photo.lat, photo.lon) == (b"x", 52.5, 0.25)
     (photo,) = scan(images, 'file,lat,lon\nimages/a.jpg,"52,2","-0,25"\n')
     assert isinstance(photo, Photo)
     assert (photo.lat, photo.lon) == (52.2, -0.25)
@@ -68,6 +74,10 @@ def test_bad_rows_are_named(images: Path) -> None:
         "f.jpg,nan,2",
         "",
         ",,",
+        "x\0.jpg,1,2",
+        f"{'y' * 300}.jpg,1,2",
+        "images,1,2",
+        "images/a.jpg/b.jpg,1,2",
     ]
     photo, *rest = scan(images, "\n".join(["file,lat,lon", *rows]))
     assert isinstance(photo, Photo)
@@ -75,12 +85,17 @@ def test_bad_rows_are_named(images: Path) -> None:
         ("images/a.jpg", "listed twice"),
         ("images/gone.jpg", "file not found"),
         ("images/b.jpg", "coordinates are not numbers in degrees"),
-        ("row 6", "no image named"),
+        ("row 6", "no image"),
         ("c.jpg", "no coordinates"),
         ("d.jpg", "no coordinates"),
         ("e.jpg", "position outside the Earth"),
-        ("f.jpg", "position outside the Earth"),
+        ("f.jpg", "no coordinates"),
+        ("x\0.jpg", "file not found"),
+        (f"{'y' * 300}.jpg", "file not found"),
+        ("images", "cannot be read (no plain file)"),
+        ("images/a.jpg/b.jpg", "file not found"),
     ]
+    assert rest[2] == LeftOut("images/b.jpg", "coordinates are not numbers in degrees", "'north', '2'")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +110,26 @@ def test_a_table_without_the_columns_is_said(tmp_path: Path, text: str, message:
     with pytest.raises(GeotuneError, match=message) as caught:
         scan(tmp_path, text)
     assert "file, latitude, longitude" in caught.value.hint
+
+
+def test_the_table_of_some_shards_is_told_from_a_table_of_files(tmp_path: Path) -> None:
+    (tmp_path / "shard_0.msg").write_bytes(b"")
+    with pytest.raises(GeotuneError, match="no column for image") as caught:
+        scan(tmp_path, "IMG_ID,LAT,LON\na,1,2\n")
+    assert f"geotune data import {tmp_path} OUT --labels {tmp_path / 't.csv'}" in caught.value.hint
+
+
+def test_what_exiftool_writes(images: Path) -> None:
+    rows = 'SourceFile,GPSLatitude,GPSLongitude,DateTimeOriginal\n./images/a.jpg,"52 deg 30\' 36.00"" S","13 deg 0\' 0.00"" E",'
+    (photo,) = scan(images, rows + "2024:06:01 15:00:30\n")
+    assert isinstance(photo, Photo)
+    assert (photo.lat, photo.lon, photo.time) == (pytest.approx(-52.51), 13, 1717254030)
+
+
+def test_a_line_without_end_is_no_table(tmp_path: Path) -> None:
+    for text in ("file,lat,lon\n" + "x" * 2**20, "file,lat,lon\n" + "x" * 200_000 + ",1,2\n"):
+        with pytest.raises(GeotuneError, match=r"not a table \("):
+            scan(tmp_path, text)
 
 
 def test_no_rows_and_no_image_folder_are_said(images: Path) -> None:
