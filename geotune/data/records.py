@@ -61,14 +61,14 @@ class BadRecord:
 
 
 def read_records(path: Path, strict: bool = False) -> Iterator[Record | BadRecord]:
-    """Every record of a shard, streamed; a bad one is yielded as BadRecord, and after damage nothing can follow.
+    """Every record of a shard, streamed; a bad one is yielded as BadRecord, damage as one up to the next record.
 
     Raises GeotuneError for a file that cannot be read or changes meanwhile, and with `strict` at the first bad record.
     """
     try:
         with path.open("rb") as stream:
             before = os.fstat(stream.fileno())
-            for record in map(_record, values_of(stream, before.st_size)):
+            for record in map(_record, values_of(stream, before.st_size, _is_record)):
                 if isinstance(record, BadRecord):
                     _check_unchanged(path, stream, before)
                     if strict:
@@ -97,6 +97,11 @@ def _record(found: Value | Damage) -> Record | BadRecord:
     if isinstance(found, Damage):
         return BadRecord(found.reason, found.offset, detail=found.detail)
     return parse_record(found.value, found.offset, found.length)
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value found after damage was meant as a record."""
+    return isinstance(value, dict) and any(name.encode() in value for name in (*ALIASES["id"], *ALIASES["image"]))
 
 
 def parse_record(value: Any, offset: int = 0, length: int = 0) -> Record | BadRecord:

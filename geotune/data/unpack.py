@@ -4,7 +4,8 @@ A few bytes can claim a list of four billion, and one byte stands for an empty m
 of values in a record are limited while it is unpacked.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -18,6 +19,15 @@ MAX_LIST = 8192
 """A list is laid out at the length that it claims, and lists nest a thousand levels deep."""
 MAX_KEYS = 512
 """Keys can be chosen to collide, which costs the square of their number."""
+
+MAX_TRIES = 256
+"""Places in one shard where a record is sought after damage: each may claim to be as large as a record can be."""
+
+NO_MAP, TOO_MANY, CUT_OFF = "no map", "too many values", "cut off"
+IsRecord = Callable[[Any], bool]
+
+_BEGINNING = re.compile(rb"(?:[\x81-\x8f]|\xde[\x00\x01].)(?:[\xa1-\xbf]|[\xd9\xc4][\x01-\x40])[A-Za-z_]\w+", re.DOTALL)
+"""A map whose first key is a word."""
 
 FAULTS = (msgpack.UnpackException, ValueError, TypeError, RecursionError, OverflowError, MemoryError)
 """What msgpack raises for bytes that are none; TypeError: a list as key."""
@@ -41,32 +51,88 @@ class Damage:
     detail: str = ""
 
 
-def values_of(stream: BinaryIO, size: int) -> Iterator[Value | Damage]:
-    """Every value of a stream of `size` bytes. What is only too large is jumped over; after damage nothing follows."""
-    start = 0
-    while start < size:  # again after a jump
+def values_of(stream: BinaryIO, size: int, is_record: IsRecord) -> Iterator[Value | Damage]:
+    """Every map, and every `None`, of a stream of `size` bytes; whatever else stands there is damage.
+
+    After damage it goes on at the next map that `is_record`, so that one wrong byte costs a record or two.
+    """
+    start, tries = 0, MAX_TRIES
+    while start < size:
         stream.seek(start)
         counter = _Counter()
         unpacker = msgpack.Unpacker(stream, max_buffer_size=MAX_RECORD_BYTES, **counter.options())
         while (offset := start + unpacker.tell()) < size:
-            counter.values = 0
-            try:
-                value = unpacker.unpack()
-            except _TooManyError:
-                start = _behind(stream, offset)
-                yield Damage("too many values", offset, f"over {MAX_VALUES:,}")
-                if start:
-                    break
-                return
-            except msgpack.OutOfData:
-                yield Damage("cut off", offset, f"{size - offset} bytes at the end are no whole record")
-                return
-            except FAULTS as error:
-                yield Damage("damaged from here on", offset, short(error))
-                return
-            yield Value(value, offset, start + unpacker.tell() - offset)
+            found = _next(unpacker, counter, offset)
+            end = start + unpacker.tell()
+            if isinstance(found, Value) and (found.value is None or isinstance(found.value, dict)):
+                yield found
+                continue
+            if isinstance(found, Damage) and found.reason == TOO_MANY:
+                end = _behind(stream, offset)
+            elif isinstance(found, Value):
+                found = Damage(NO_MAP, offset, f"found {type(found.value).__name__}")
+            if found.reason in (NO_MAP, TOO_MANY) and end and _goes_on(stream, end, size, is_record):
+                start = end
+            else:
+                start, tries = _next_record(stream, offset + 1, is_record, tries)
+                found = _gap(found, offset, start, size)
+            yield found
+            break
         else:
             return
+
+
+def _next(unpacker: Any, counter: "_Counter", offset: int) -> Value | Damage:
+    counter.values, before = 0, unpacker.tell()
+    try:
+        value = unpacker.unpack()
+    except _TooManyError:
+        return Damage(TOO_MANY, offset, f"over {MAX_VALUES:,}")
+    except msgpack.OutOfData:
+        return Damage(CUT_OFF, offset)
+    except FAULTS as error:
+        return Damage("damaged", offset, short(error))
+    return Value(value, offset, unpacker.tell() - before)
+
+
+def _gap(found: Damage, offset: int, start: int, size: int) -> Damage:
+    """What is said of the bytes from `offset` to the next record at `start`."""
+    if start < size:
+        return Damage("damaged", offset, f"{start - offset:,} bytes jumped over")
+    if found.reason == CUT_OFF:
+        return Damage(CUT_OFF, offset, f"{size - offset:,} bytes at the end are no whole record")
+    return Damage("damaged to the end", offset, found.detail)
+
+
+def _goes_on(stream: BinaryIO, at: int, size: int, is_record: IsRecord) -> bool:
+    """Whether a record stands there, or the end, or lost records before one of these."""
+    stream.seek(at)
+    while at < size and stream.read(1) == b"\xc0":
+        at += 1
+    return at == size or is_record(_one(stream, at))
+
+
+def _next_record(stream: BinaryIO, start: int, is_record: IsRecord, tries: int) -> tuple[int, int]:
+    """Where the next record begins at or behind `start`, else the stream's end; and how many tries are left."""
+    stream.seek(start)
+    base, window = start, b""
+    while read := stream.read(2**20):
+        window += read
+        for match in _BEGINNING.finditer(window):
+            if not tries:
+                return base + len(window), 0
+            if is_record(_one(stream, base + match.start())):
+                return base + match.start(), tries
+            tries -= 1
+        base, window = base + max(0, len(window) - 64), window[-64:]
+        stream.seek(base + len(window))
+    return base + len(window), tries
+
+
+def _one(stream: BinaryIO, offset: int) -> Any:
+    stream.seek(offset)
+    found = _next(msgpack.Unpacker(stream, max_buffer_size=MAX_RECORD_BYTES, **_Counter().options()), _Counter(), 0)
+    return found.value if isinstance(found, Value) else None
 
 
 def value_of(packed: bytes, offset: int = 0) -> Value | Damage:
@@ -76,7 +142,7 @@ def value_of(packed: bytes, offset: int = 0) -> Value | Damage:
     try:
         return Value(msgpack.unpackb(packed, **_Counter().options()), offset, len(packed))
     except _TooManyError:
-        return Damage("too many values", offset, f"over {MAX_VALUES:,}")
+        return Damage(TOO_MANY, offset, f"over {MAX_VALUES:,}")
     except FAULTS as error:
         return Damage("damaged", offset, short(error))
 

@@ -71,7 +71,10 @@ def test_a_damaged_shard_is_named(dataset: Dataset) -> None:
     [
         (lambda data: data[:100], r"train holds 6 of the 10 photos .* promises \(shard_0.msg is cut off\)"),
         (lambda data: b"", r"train holds 6 of the 10 photos .* promises \(shard_0.msg is empty\)"),
-        (lambda data: b"\xc1" + data, r"train holds 6 of the 10 photos .* promises \(shard_0.msg is damaged\)"),
+        (
+            lambda data: b"\xc1" * 20 + data[19:],
+            r"train holds 9 of the 10 photos .* promises \(shard_0.msg is damaged\)",
+        ),
         (lambda data: next(iter(cut_behind_a_record(data))), r"train holds 7 of the 10 photos .* promises\n"),
     ],
 )

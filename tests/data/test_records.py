@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import msgpack
@@ -100,3 +101,32 @@ def test_any_map_is_a_record_or_a_bad_record(value: dict[str, object]) -> None:
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(GeotuneError, match="cannot be read"):
         list(read_records(tmp_path / "shard_0.msg"))
+
+
+@pytest.mark.parametrize("at", [0, 3, 12, 40, 400, 700])
+@pytest.mark.parametrize(
+    "wrong", [b"\xc1", b"\x00", b"\xc0", b"\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xc6\x7f\xff\xff\xff"]
+)
+def test_damage_costs_a_record_or_two(tmp_path: Path, at: int, wrong: bytes) -> None:
+    rows = [{"id": f"p{i}", "image": bytes(range(256)) * 3, "latitude": 1, "longitude": 2} for i in range(6)]
+    packed = [msgpack.packb(row) for row in rows]
+    second = bytearray(packed[1])
+    second[at : at + len(wrong)] = wrong
+    shard = tmp_path / "shard_0.msg"
+    shard.write_bytes(b"".join([packed[0], bytes(second), *packed[2:]]))
+    good = [r.id for r in read_records(shard) if isinstance(r, Record)]
+    assert good[0] == "p0"
+    assert good[-3:] == ["p3", "p4", "p5"]
+    (tmp_path / "end.msg").write_bytes(packed[0] + bytes(second)[:500])
+    found = list(read_records(tmp_path / "end.msg"))
+    assert isinstance(found[-1], BadRecord)
+    assert found[-1].reason in ("cut off", "damaged to the end", "no map", "no image")
+
+
+def test_a_shard_of_noise_is_one_damage(tmp_path: Path) -> None:
+    shard = tmp_path / "shard_0.msg"
+    shard.write_bytes(random.Random(0).randbytes(3_000_000))
+    assert len(list(read_records(shard))) < 5
+    shard.write_bytes(b"\x81\xa5image\xc6\x03\xff\xff\xff" * 20_000)  # each claims 67 MB
+    (bad,) = read_records(shard)
+    assert isinstance(bad, BadRecord)
