@@ -146,7 +146,7 @@ def _unlike(new: "pd.Series[str]", old: "pd.Series[str]") -> "pd.Series[str]":
     for name in new:
         free, number = name, 2
         while free in known:
-            free, number = f"{name}~{number}", number + 1
+            free, number = f"{name} ({number})", number + 1
         ids.append(free)
     return new.__class__(ids, index=new.index, dtype=new.dtype)
 

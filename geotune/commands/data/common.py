@@ -8,8 +8,9 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
@@ -54,11 +55,16 @@ def say_next(dataset: "Dataset", out: Path) -> None:
 
 def show_cases(left_out: Mapping[str, int], noted: Mapping[str, int], examples: Mapping[str, str]) -> None:
     """What was left out and what looks odd, counted, with an example and with what usually causes it."""
-    from geotune.data.sources.why import why
+    from geotune.data.clean import WHY
+    from geotune.data.sources.why import why as source_why
+
+    def why(reason: str) -> str:
+        return WHY.get(reason) or source_why(reason)
 
     if left_out:
         click.echo("\nLeft out:")
-        _count(left_out, lambda reason: f"{reason} (the first: {_short(examples.get(reason, ''))})", why)
+        firsts = {reason: f" (the first: {_short(name)})" for reason, name in examples.items()}
+        _count(left_out, lambda reason: f"{reason}{firsts.get(reason, '')}", why)
     if noted:
         click.echo("\nKept, but worth a look:")
         _count(noted, str, why)
@@ -91,32 +97,53 @@ def progress() -> Iterator[Tell]:
         TextColumn("{task.fields[rate]:>10}"), TimeElapsedColumn(), TimeRemainingColumn(elapsed_when_finished=False),
     )  # fmt: skip
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-        begun: dict[str, float] = {}
-        shown: dict[str, float] = {}
+        stages: dict[str, _Stage] = {}
 
         def tell(stage: str, done: int, of: int | None) -> None:
-            now = time.monotonic()
-            if stage not in tasks:
-                for other in tasks.values():  # one stage at a time: the one before has ended
-                    finished = bar.tasks[other]
-                    bar.update(other, total=max(1, finished.completed), completed=max(1, finished.completed))
-                tasks[stage] = bar.add_task(stage, total=of, count="", rate="")
-                begun[stage], shown[stage] = now, now
-                if not console.is_terminal:
-                    click.echo(f"{stage} …", err=True)
-            last = done == of
-            if now - shown[stage] < (0.1 if console.is_terminal else 60) and not (last and console.is_terminal):
-                return
-            shown[stage] = now
-            per_second = done / max(now - begun[stage], 1e-3)
-            rate = f"{per_second:,.{0 if per_second >= 10 else 1}f}/s" if done else ""
-            count = f"{done:,} of {of:,}" if of else f"{done:,}" if done else ""
-            bar.update(tasks[stage], completed=done, total=of, count=count, rate=rate)
-            if not console.is_terminal:
-                click.echo(f"{stage} … {count}, {rate}", err=True)
+            if stage not in stages:
+                for other in stages.values():  # one after the other: the one before has ended
+                    other.end()
+                task = bar.add_task(stage, total=of, count="", rate="")
+                stages[stage] = _Stage(stage, partial(bar.update, task), console.is_terminal)
+            stages[stage].tell(done, of)
 
         yield tell
+        for last in stages.values():
+            last.end()
+
+
+class _Stage:
+    """One stage's bar, or line, moved no more often than can be seen."""
+
+    def __init__(self, name: str, update: Callable[..., None], terminal: bool) -> None:
+        self._name, self._update, self._terminal = name, update, terminal
+        self._begun = self._shown = time.monotonic()
+        self._done, self._ended = 0, False
+        self._of: int | None = None
+        if not terminal:
+            click.echo(f"{name} …", err=True)
+
+    def tell(self, done: int, of: int | None) -> None:
+        self._done, self._of = done, of
+        now = time.monotonic()
+        if now - self._shown >= (0.1 if self._terminal else 60):
+            self._shown = now
+            self._show()
+
+    def end(self) -> None:
+        if not self._ended and self._terminal:
+            self._of = self._done = max(1, self._done)
+            self._show()
+        self._ended = True
+
+    def _show(self) -> None:
+        per_second = self._done / max(time.monotonic() - self._begun, 1e-3)
+        rate = f"{per_second:,.{0 if per_second >= 10 else 1}f}/s" if self._done > 1 else ""
+        count = f"{self._done:,} of {self._of:,}" if self._of and self._of > self._done else f"{self._done:,}"
+        if self._terminal:
+            self._update(completed=self._done, total=self._of, count=count if self._done > 1 else "", rate=rate)
+        else:
+            click.echo(f"{self._name} … {count}, {rate}", err=True)
 
 
 @contextmanager
