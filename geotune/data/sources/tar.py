@@ -6,6 +6,7 @@ tarfile believes a header that claims gigabytes or goes back to where it came fr
 import gzip
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,9 @@ class Member:
     name: str
     size: int
     read: Callable[[], bytes]
-    """Its bytes."""
+    """Its bytes; raises TarError."""
     keep: Callable[[], tuple[Callable[[], bytes], int]]
-    """What gives its bytes later, and how many bytes of memory wait with that."""
+    """What gives its bytes later, and how many bytes of memory wait with that; raises TarError."""
 
 
 class TarError(Exception):
@@ -41,15 +42,21 @@ class TarError(Exception):
 
 def members_of(path: Path) -> Iterator[Member]:
     """Every plain file of an archive, in order; a compressed one is read as a stream. Raises TarError."""
+    zipped = not path.name.lower().endswith(SUFFIXES[0])
+    with _faults(), gzip.open(path) if zipped else path.open("rb") as stream:
+        yield from _members(path, cast(BinaryIO, stream), zipped)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Everything that reading damaged bytes raises, as a TarError."""
     try:
-        zipped = not path.name.lower().endswith(SUFFIXES[0])
-        with gzip.open(path) if zipped else path.open("rb") as stream:
-            yield from _members(path, cast(BinaryIO, stream), zipped)
+        yield
     except TarError:
         raise
     except EOFError as error:
         raise TarError(CUT_OFF, str(error)) from None
-    except Exception as error:  # tarfile, gzip and zlib raise what they stumble over in damaged bytes
+    except Exception as error:  # tarfile, gzip and zlib raise whatever they stumble over
         cut = "unexpected end" in str(error)
         raise TarError(CUT_OFF if cut else DAMAGED, str(error)[:200]) from None
 
@@ -79,10 +86,11 @@ def _members(path: Path, stream: BinaryIO, zipped: bool) -> Iterator[Member]:
 
 
 def _read(stream: BinaryIO, start: int, size: int) -> bytes:
-    stream.seek(start)
-    data = stream.read(size)
+    with _faults():
+        stream.seek(start)
+        data = stream.read(size)
     if len(data) != size:
-        raise EOFError("in the middle of a file")
+        raise TarError(CUT_OFF, "in the middle of a file")
     return data
 
 

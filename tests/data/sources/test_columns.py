@@ -25,8 +25,9 @@ def test_nested_values_come_a_level_up() -> None:
 
 
 def test_what_is_recognised_and_what_is_kept() -> None:
-    photo = made({"lat": "1", "lon": 2, "place": 7, "split": "val", "timestamp": "2024-06-01T15:00:30Z", "heading": "-90",
-                  "gps_accuracy": "4.5", "device": "X1", "owner": "me", "floor": "3", "tags": ["a"], "empty": ""})  # fmt: skip
+    said = {"lat": "1", "lon": 2, "place": 7, "split": "val", "timestamp": "2024-06-01T15:00:30Z", "heading": "-90"}
+    kept = {"owner": "me", "floor": "3", "tags": ["a"], "empty": ""}
+    photo = made({**said, "gps_accuracy": "4.5", "device": "X1", **kept})
     assert isinstance(photo, Photo)
     assert (photo.lat, photo.lon, photo.place, photo.split, photo.camera) == (1, 2, "7", "val", "X1")
     assert (photo.time, photo.heading, photo.gps_error_m) == (1717254030, 270, 4.5)
@@ -84,7 +85,7 @@ def test_times(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "noon", 2024, "2024", -5, math.nan, [], "9999-99-99", "0001-01-01T00:00:00+14:00"]
+    "value", [None, "", "noon", 2024, "2024", -5, math.nan, [], "9999-99-99", "0001-01-01T00:00:00+14:00", datetime.min]
 )
 def test_no_times(value: Any) -> None:
     assert math.isnan(seconds_of(value))

@@ -120,8 +120,9 @@ def test_the_table_of_some_shards_is_told_from_a_table_of_files(tmp_path: Path) 
 
 
 def test_what_exiftool_writes(images: Path) -> None:
-    rows = 'SourceFile,GPSLatitude,GPSLongitude,DateTimeOriginal\n./images/a.jpg,"52 deg 30\' 36.00"" S","13 deg 0\' 0.00"" E",'
-    (photo,) = scan(images, rows + "2024:06:01 15:00:30\n")
+    header = "SourceFile,GPSLatitude,GPSLongitude,DateTimeOriginal\n"
+    row = """./images/a.jpg,"52 deg 30' 36.00"" S","13 deg 0' 0.00"" E",2024:06:01 15:00:30\n"""
+    (photo,) = scan(images, header + row)
     assert isinstance(photo, Photo)
     assert (photo.lat, photo.lon, photo.time) == (pytest.approx(-52.51), 13, 1717254030)
 
