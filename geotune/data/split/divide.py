@@ -143,18 +143,24 @@ def _check_largest(piece: Ints, settings: SplitSettings) -> None:
         return
     tied = f"the same {settings.group or 'group'}"
     if settings.by != "photo":
-        tied += f", or a {'block' if settings.by == 'block' else 'place'} in common"
+        tied += f", or a {settings.by} in common"
+    raise GeotuneError(
+        f"{largest:,} of {counted(total, 'photo')} hang together ({tied}) and cannot be divided; what is left is "
+        "too little to hold out",
+        _looser(settings),
+    )
+
+
+def _looser(settings: SplitSettings) -> str:
+    """Ways to tie fewer photos together."""
     mends = [f"other groups: --group {'burst' if settings.group != 'burst' else 'COLUMN'}"]
     if settings.by == "block":
         mends.append(f"smaller blocks: --block {_smaller(settings.block)}")
     elif settings.by == "place":
         mends.append(f"smaller places: --radius {_smaller(settings.radius)}")
-    mends.append("no groups: leave --group out")
-    raise GeotuneError(
-        f"{largest:,} of {counted(total, 'photo')} hang together ({tied}) and cannot be divided; what is left is "
-        "too little to hold out",
-        "take " + ", ".join(mends[:-1]) + f", or {mends[-1]}",
-    )
+    if settings.by != "photo":
+        mends.append(f"whole groups whose spots may be known: --split photo --group {settings.group}")
+    return "take " + "; ".join(mends) + "; or no groups: leave --group out"
 
 
 def _too_few(lat: Floats, lon: Floats, piece: Ints, settings: SplitSettings) -> GeotuneError:
@@ -165,7 +171,7 @@ def _too_few(lat: Floats, lon: Floats, piece: Ints, settings: SplitSettings) -> 
         return GeotuneError(
             f"{usable} in {counted(pieces, noun)} (--group {settings.group}); train, valid and test need at least "
             f"three {noun}s, one each",
-            "take other groups: --group COLUMN, or leave --group out" if spots >= 3 else "add photos from elsewhere",
+            _looser(settings) if spots >= 3 else "add photos from elsewhere",
         )
     if settings.by == "photo":
         return GeotuneError(f"{usable}; train, valid and test need at least three, one each", "add photos")

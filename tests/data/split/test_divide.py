@@ -118,9 +118,17 @@ def test_a_piece_larger_than_what_is_held_out_trains() -> None:
 @pytest.mark.parametrize(
     ("by", "said", "mend"),
     [
-        ("place", "the same owner, or a place in common", "--group burst, smaller places: --radius 5m, or no groups"),
-        ("block", "the same owner, or a block in common", "--group burst, smaller blocks: --block 10m, or no groups"),
-        ("photo", r"\(the same owner\)", "--group burst, or no groups: leave --group out"),
+        (
+            "place",
+            "the same owner, or a place in common",
+            "smaller places: --radius 5m; whole groups whose spots may be known: --split photo --group owner; or no",
+        ),
+        (
+            "block",
+            "the same owner, or a block in common",
+            "--group burst; smaller blocks: --block 10m; whole groups whose",
+        ),
+        ("photo", r"\(the same owner\)", "take other groups: --group burst; or no groups: leave --group out"),
     ],
 )
 def test_what_hangs_together_and_leaves_too_little_is_refused(by: str, said: str, mend: str) -> None:
@@ -132,8 +140,11 @@ def test_what_hangs_together_and_leaves_too_little_is_refused(by: str, said: str
 
 def test_too_few_groups_or_photos_are_refused() -> None:
     lat = 50 + np.arange(10) / 100
-    with pytest.raises(GeotuneError, match=r"10 usable photos in 2 pieces \(--group owner\); .* least three pieces"):
+    with pytest.raises(
+        GeotuneError, match=r"10 usable photos in 2 pieces \(--group owner\); .* least three pieces"
+    ) as caught:
         divide(lat, np.zeros(10), settings(group="owner"), group=np.arange(10) % 2)
+    assert "--split photo --group owner" in caught.value.hint
     with pytest.raises(GeotuneError, match=r"10 usable photos in 1 group \(--group owner\); .* least three groups"):
         divide(lat, np.zeros(10), settings(by="photo", group="owner"), group=np.ones(10, int))
     with pytest.raises(GeotuneError, match="2 usable photos; train, valid and test need at least three") as caught:
