@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from geotune.data.entries import cache_root
 from geotune.data.layout import open_stored
+from geotune.data.scans import endless
 from geotune.data.store import OnProgress, Photos
 from geotune.errors import GeotuneError
 
@@ -48,6 +49,8 @@ def square(jpeg: bytes, size: int) -> Bytes:
     try:
         with Image.open(io.BytesIO(jpeg)) as header:
             short = min(header.size)
+            if endless(header, jpeg):
+                raise ValueError("a JPEG of too many scans")
     except UnidentifiedImageError:
         raise ValueError("no picture") from None
     except (OSError, Image.DecompressionBombError) as error:

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from geotune.data.scans import endless
 from geotune.data.sources.files import unreadable
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.heic import reads_heic
@@ -119,6 +120,8 @@ def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tupl
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as opened:
             warnings.simplefilter("ignore")
             width, height = opened.size
+            if endless(opened, data):
+                return LeftOut(identity, UNDECODABLE)
             opened.draft("RGB", (max_side, max_side))  # a large JPEG is decoded at a fraction of its size
             picture, turned = _upright(opened)
         if turned:
