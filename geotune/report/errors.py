@@ -72,7 +72,7 @@ def positions(history: History) -> Any:
     figure = go.Figure()
     if extent == "world":
         x, y = lon, lat
-        _world(figure)
+        world_outlines(figure)
         figure.update_xaxes(range=[-180, 180], title="longitude", dtick=60, zeroline=False)
         figure.update_yaxes(range=[-62, 84], title="latitude", dtick=30, scaleanchor="x", zeroline=False)
     else:
@@ -102,7 +102,8 @@ def positions(history: History) -> Any:
     return figure
 
 
-def _world(figure: Any) -> None:
+def world_outlines(figure: Any) -> None:
+    """Draw the land, in degrees, beneath what comes next."""
     from geotune.geo.countries import outlines
 
     xs: list[float | None] = []

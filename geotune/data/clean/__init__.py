@@ -1,7 +1,7 @@
 """What is wrong with photos that decode: copies, positions that cannot be, photos that say the same thing twice."""
 
 from geotune.data.clean.cleaning import Cleaning, clean
-from geotune.data.clean.finding import WHY, Finding
+from geotune.data.clean.finding import WHY, Finding, why
 from geotune.data.clean.hashes import NEAR_BITS, near_duplicates
 from geotune.data.clean.series import bursts, sessions
 from geotune.data.clean.settings import CleanSettings
@@ -16,4 +16,5 @@ __all__ = [
     "clean",
     "near_duplicates",
     "sessions",
+    "why",
 ]

@@ -45,6 +45,23 @@ WHY = {
 }
 
 
+SPLIT_WHY = {
+    "within ": "a photo next to a held-out one trains for the test: you asked for this gap",
+    "belongs to two splits": "its group and its place are in different splits, so it is in none",
+    "too near a held-out place": "training with it would flatter, and it is no part of that place",
+    "its ": "a group is never divided, so it would have to be in two splits",
+}
+"""What a split leaves out, by the beginning of its reason: why."""
+
+
+def why(reason: str) -> str:
+    """What usually causes a reason of any case, and the mend; "" for one that is not known."""
+    from geotune.data.sources.why import why as why_of_source
+
+    ours = WHY.get(reason) or next((text for start, text in SPLIT_WHY.items() if reason.startswith(start)), "")
+    return ours or why_of_source(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is wrong with a photo: `left_out` or only noted, `detail` in figures, `other` the photo that it is due to.
