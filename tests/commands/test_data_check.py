@@ -1,5 +1,6 @@
 """`geotune data check` as a user types it."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -8,12 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
+from geotune.report.cleaning import write_report
 
 from geotune.cli import main
+from geotune.data.catalogue import COLUMNS
+from geotune.data.clean import Finding
 from geotune.data.dataset import open_dataset
 from geotune.data.split import SplitSettings, divide
-from geotune.data.writer import DatasetWriter
+from geotune.data.writer import DatasetWriter, refuse_existing
+from geotune.errors import GeotuneError
 from geotune.geo.sphere import distance_km
 from tests.data.split.points import METRE, settings
 
@@ -78,7 +84,7 @@ def test_an_honest_dataset_is_called_so(geotune, tmp_path: Path) -> None:
     assert float(middle) == pytest.approx(np.median(metres), rel=0.02)
     assert float(low) == pytest.approx(np.quantile(metres, 0.05), rel=0.02)
     assert float(closest) == pytest.approx(metres.min(), rel=0.02)
-    assert "left out       3  file not found" in screen
+    assert "Left out:\n        3  file not found\n" in screen
     assert "whole: all 240 photos are there and can be decoded" in screen
     assert re.search(r"look like a training photo +valid 0 of 36 \(0 %\), test 0 of 36 \(0 %\)", screen)
     assert re.search(r"belong to a burst .* unknown: no photo has a capture time", screen)
@@ -110,6 +116,50 @@ def test_lookalikes_and_bursts_are_counted_and_named(geotune, tmp_path: Path) ->
     assert f"p{test} (test) looks like p{train} (train)" in screen
     assert re.search(r"belong to a burst that training has the rest of +valid 0 of 36 \(0 %\), test 0", screen)
     assert f"(such as p{test} like p{train})" in " ".join(screen.split())
+
+
+def test_odd_photos_are_counted_with_why_and_reported(geotune, tmp_path: Path) -> None:
+    def told(i: int) -> dict:
+        return {"time": 1e9 + 1e5 * i, "camera": 1, "gps_error_m": 900.0 if i in (3, 4) else 5.0}
+
+    out = made(tmp_path / "town", settings(), extra=told)
+    code, screen, _ = geotune("data", "check", out)
+    assert code == 0
+    assert re.search(r"Left out:\n +3  file not found\n", screen)
+    assert re.search(r"Kept, but worth a look:\n +2  inaccurate position\n +the camera itself says", screen)
+    assert f"Every case: {out / 'cleaning.csv'}; with a map: {out / 'cleaning.html'}" in screen
+    rows = list(csv.DictReader((out / "cleaning.csv").open()))
+    assert {row["id"] for row in rows} == {"p3", "p4"}
+    assert open_dataset(out).counts
+    with pytest.raises(GeotuneError, match="a dataset that exists already"):
+        refuse_existing(out)
+
+
+def test_what_import_left_out_stays_in_the_report(geotune, tmp_path: Path) -> None:
+    out = made(tmp_path / "town", settings())
+    write_report(
+        out, pd.DataFrame(columns=COLUMNS), [], [Finding("=gone.jpg", "file not found", True, "x")], lambda _: None
+    )
+    for _ in range(2):
+        _, screen, _ = geotune("data", "check", out)
+        assert "3  file not found (the first: =gone.jpg)" in screen
+        rows = list(csv.DictReader((out / "cleaning.csv").open()))
+        assert [row["reason"] for row in rows] == ["file not found"]
+        assert rows[0]["id"].lstrip("'") == "=gone.jpg"
+
+
+def test_the_report_goes_where_it_is_told(geotune, tmp_path: Path) -> None:
+    out = made(tmp_path / "town", settings())
+    before = sorted(out.rglob("*"))
+    code, _, _ = geotune("data", "check", out, "--report", tmp_path / "a" / "b")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"cleaning.csv", "cleaning.html"}
+    assert sorted(out.rglob("*")) == before
+    (tmp_path / "file").touch()
+    code, _, err = geotune("data", "check", out, "--report", tmp_path / "file" / "b")
+    assert code == 2
+    assert "cannot be written" in err
+    assert "--report FOLDER" in err
 
 
 def test_fast_believes_the_hashes_that_import_stored(geotune, tmp_path: Path) -> None:

@@ -43,18 +43,21 @@ def command(dataset: str, other: str | None, report: Path | None, fast: bool) ->
 
         check_against(opened, open_dataset(other), (dataset, other), report, fast=fast)
         return
+    from geotune.commands.data.check_photos import odd_photos, report_photos, show_photos
     from geotune.data.audit import audit
 
     catalogue, broken = read(opened, fast=fast)
     if not (catalogue["split"] == "train").any():
         raise _not_whole(dataset, broken)
     found = audit(catalogue, opened.description.split)
+    odd = odd_photos(opened, catalogue)
     show(opened)
-    for reason, count in opened.left_out.items():
-        click.echo(f"  left out {count:>7,}  {reason}")
     _show_whole(len(catalogue), broken, fast=fast)
+    show_photos(opened, odd)
     _show_seen(found)
     _show_flattery(found, opened)
+    if report is not None or "://" not in dataset:
+        report_photos(opened, catalogue, odd, broken, report)
     if broken:
         raise _not_whole(dataset, broken)
 
