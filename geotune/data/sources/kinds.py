@@ -12,10 +12,11 @@ from geotune.data.diagnose import LOOK_AT_MOST, TABLE_SUFFIXES
 from geotune.data.sources import parquet, shards, tar
 from geotune.data.sources.files import files_below
 from geotune.data.sources.parquet import ParquetSource
-from geotune.data.sources.photos import READ_SUFFIXES, UNREADABLE_SUFFIXES, PhotosSource
+from geotune.data.sources.photos import RAW_SUFFIXES, READ_SUFFIXES, VIDEO_SUFFIXES, PhotosSource
 from geotune.data.sources.shards import ShardsSource
 from geotune.data.sources.table import TableSource
 from geotune.data.sources.webdataset import WebDatasetSource
+from geotune.data.sources.why import VIDEO, why
 from geotune.errors import GeotuneError
 
 Source = Annotated[
@@ -80,11 +81,16 @@ def _file(path: Path) -> str:
     if suffix in TABLE_SUFFIXES:
         return "table"
     kind = _kind_of(path.name)
-    if kind == "photos" or suffix in UNREADABLE_SUFFIXES:
+    if kind == "photos" or suffix in RAW_SUFFIXES:
         raise GeotuneError(f"{path}: a single photo", f"give the folder that holds it: {path.parent}")
-    if not kind:
+    if kind:
+        return kind
+    if suffix in VIDEO_SUFFIXES:
+        raise GeotuneError(f"{path}: a video", why(VIDEO))
+    if suffix in ARCHIVES:
+        raise GeotuneError(f"{path}: an archive", "unpack it first, and give the folder")
+    if suffix == ".json":
         raise GeotuneError(
-            f"{path}: neither a folder of photos nor a .csv file",
-            "unpack it first, and give the folder" if suffix in ARCHIVES else f"give {KINDS}",
+            f"{path}: no source of photos", f"give the .msg shards, and --labels {shlex.quote(str(path))}"
         )
-    return kind
+    raise GeotuneError(f"{path}: no source of photos", f"give {KINDS}")

@@ -212,6 +212,10 @@ def _is_labels(path: Path) -> bool:
         if path.suffix.lower() != ".json":
             return False
         with path.open(encoding="utf-8-sig") as stream:
-            return any(_row(path, *pair) for pair in islice(_pairs(path, stream), 1))
+            first = next(_pairs(path, stream), ("", None))
+        mapping = isinstance(first[1], list) or (
+            isinstance(first[1], dict) and "latitude" in columns_of(flat(first[1]))
+        )
+        return mapping and bool(_row(path, *first))
     except (OSError, ValueError, GeotuneError):
         return False
