@@ -57,7 +57,10 @@ def square(jpeg: bytes, size: int) -> Bytes:
         raise ValueError(str(error)) from None
     flags = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
     flag = next((flags[n] for n in (8, 4, 2) if short // n >= size), cv2.IMREAD_COLOR)
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag)
+    try:
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag)
+    except cv2.error as error:  # a size that it will not even try
+        raise ValueError(f"not a picture that OpenCV can decode ({error.err})") from None
     if picture is None:
         raise ValueError("not a picture that OpenCV can decode")
     height, width = picture.shape[:2]
