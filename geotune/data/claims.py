@@ -20,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 
 FREE, FILLED = 0, 0xFFFF
 
+_all: "weakref.WeakSet[Claims]" = weakref.WeakSet()
+
 
 class Claims:
     """The rows of one store, as this process sees them; safe to use from several threads."""
@@ -29,7 +31,9 @@ class Claims:
         self._folder = folder
         self._state = np.asarray(np.memmap(folder / "state", np.uint16, "r+"))
         self._probe = np.unique(np.linspace(0, len(self._state) - 1, 256).astype(np.int64))
-        self._process = self._me = 0
+        self._thread = threading.Lock()
+        self._me = 0  # until it claims for the first time
+        _all.add(self)
 
     @staticmethod
     def lay_out(folder: Path, rows: int) -> None:
@@ -77,9 +81,9 @@ class Claims:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone among the processes, for some microseconds; a killed one holds no lock."""
-        if self._process != os.getpid():  # the first time, or forked: what a parent holds is not a child's
-            self._open()
         with self._thread:
+            if not self._me:
+                self._open()
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             try:
                 yield
@@ -89,13 +93,11 @@ class Claims:
     # -------------------------------------------------------------------------------------- who is alive
 
     def _open(self) -> None:
-        self._thread = threading.Lock()
         self._lock = os.open(self._folder / "claims.lock", os.O_RDWR | os.O_CREAT, 0o666)
         weakref.finalize(self, os.close, self._lock)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._me = self._register()
-            self._process = os.getpid()
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
@@ -128,3 +130,14 @@ class Claims:
 
     def _claimer(self, number: int) -> Path:
         return self._folder / "claimers" / str(number)
+
+
+def _forked() -> None:
+    """In a child: what its parent has locked and claimed is not the child's."""
+    for claims in _all:
+        claims._thread = threading.Lock()
+        claims._me = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
