@@ -6,6 +6,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from geotune.data.jpeg import as_coarse, stripped
 from geotune.data.scans import endless
 from geotune.data.sources.files import unreadable
 from geotune.data.sources.found import LeftOut, Photo
@@ -50,18 +53,21 @@ def prepare(
 ) -> Prepared | LeftOut:
     """A photo's JPEG: RGB, upright, longest side at most `max_side`; or why there is none. Any thread; never raises.
 
+    A JPEG that needs none of that, and is no finer than `quality`, is stored as it was coded, without its metadata.
     What comes after cut data is never invented: such a photo is left out as truncated.
     """
     data = _loaded(photo)
     if isinstance(data, LeftOut):
         return data
-    decoded = _decode(photo.id, data, max_side, smallest_px)
+    decoded = _decode(photo.id, data, max_side, smallest_px, quality)
     if isinstance(decoded, LeftOut):
         return decoded
-    picture, look = decoded
-    stored = io.BytesIO()
-    picture.save(stored, "JPEG", quality=quality)
-    return Prepared(stored.getvalue(), look)
+    picture, look, jpeg = decoded
+    if jpeg is None:
+        stored = io.BytesIO()
+        picture.save(stored, "JPEG", quality=quality)
+        jpeg = stored.getvalue()
+    return Prepared(jpeg, look)
 
 
 def look_at(photo: Photo, smallest_px: int = SMALLEST_PX) -> Look | LeftOut:
@@ -98,7 +104,7 @@ def phash_of(picture: "Image.Image") -> int:
     from PIL import Image
 
     grey = picture.convert("L").resize((HASH_PX, HASH_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return int(str(imagehash.phash(grey)), 16)
+    return int.from_bytes(np.packbits(imagehash.phash(grey).hash).tobytes(), "big")
 
 
 def _loaded(photo: Photo) -> bytes | LeftOut:
@@ -110,7 +116,10 @@ def _loaded(photo: Photo) -> bytes | LeftOut:
         return LeftOut(photo.id, f"{UNREADABLE} (not enough memory)")
 
 
-def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tuple["Image.Image", Look] | LeftOut:
+def _decode(
+    identity: str, data: bytes, max_side: int, smallest_px: int, quality: int = 0
+) -> tuple["Image.Image", Look, bytes | None] | LeftOut:
+    """The picture, what is seen of it, and with a `quality` its JPEG where that can stay as it is."""
     from PIL import Image
 
     reads_heic()
@@ -122,15 +131,18 @@ def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tupl
             width, height = opened.size
             if endless(opened, data):
                 return LeftOut(identity, UNDECODABLE)
-            opened.draft("RGB", (max_side, max_side))  # a large JPEG is decoded at a fraction of its size
+            jpeg = stripped(data) if quality and _may_stay(opened, max_side, quality) else None
+            wanted = max_side if jpeg is None else LOOK_PX
+            opened.draft("RGB", (wanted, wanted))  # a large JPEG is decoded at a fraction of its size
             picture, turned = _upright(opened)
         if turned:
             width, height = height, width
         if min(width, height) < smallest_px:
             return LeftOut(identity, TOO_SMALL.format(px=smallest_px))
-        picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-        picture.info.clear()  # Pillow would carry comments over
-        return picture, Look(width, height, sha_of(data), phash_of(picture))
+        if jpeg is None:
+            picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+            picture.info.clear()  # Pillow would carry comments over
+        return picture, Look(width, height, sha_of(data), phash_of(picture)), jpeg
     except Image.DecompressionBombError:
         return LeftOut(identity, TOO_MANY_PIXELS)
     except (
@@ -138,6 +150,19 @@ def _decode(identity: str, data: bytes, max_side: int, smallest_px: int) -> tupl
     ) as error:  # a decoder of damaged bytes raises what it likes: struct.error, IndexError, zlib.error …
         cut = isinstance(error, OSError) and "truncated" in str(error).lower()
         return LeftOut(identity, TRUNCATED if cut else UNDECODABLE)
+
+
+def _may_stay(opened: "Image.Image", max_side: int, quality: int) -> bool:
+    """Whether nothing has to be done to a JPEG's picture."""
+    from PIL import ExifTags, JpegImagePlugin
+
+    return (
+        isinstance(opened, JpegImagePlugin.JpegImageFile)
+        and opened.mode == "RGB"
+        and max(opened.size) <= max_side
+        and opened.getexif().get(ExifTags.Base.Orientation) not in range(2, 9)
+        and as_coarse(opened.quantization, quality)
+    )
 
 
 def _upright(opened: "Image.Image") -> tuple["Image.Image", bool]:
