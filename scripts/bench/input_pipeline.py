@@ -203,8 +203,8 @@ def run(folder: Path, policy: str, rounds: int, small: int, *, quick: bool) -> d
     records: dict[str, float] = {}
     if small:
         records = imported(folder, small)
-        say(f"\n  import of {small:,} small records: {records['photos_per_core_second']:,.0f} photos a second and core, "
-            f"peak memory {records['peak_mb']:,.0f} MB")  # fmt: skip
+        speed, peak = records["photos_per_core_second"], records["peak_mb"]
+        say(f"\n  import of {small:,} small records: {speed:,.0f} photos a second and core, {peak:,.0f} MB at the most")
     about = {"machine": machine, "policy": policy, "rounds": rounds, "quick": quick}
     return {**found, "about": about, "every": every, "steps": steps, "policies": policies, "import": records}
 
