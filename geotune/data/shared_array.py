@@ -9,13 +9,15 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from geotune.data.entries import describe, hold, locked, make_room
 from geotune.errors import GeotuneError
 
 OnProgress = Callable[[int, int], None]
@@ -29,32 +31,65 @@ def shared_array(
     *,
     chunk: int = 256,
     on_progress: OnProgress | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> npt.NDArray[np.generic]:
     """The array of `shape` under `folder`, read-only, memory-mapped; missing rows come from `fill(start, stop)`.
 
-    The folder's name must tell everything that the content depends on. `on_progress(rows done, rows)` is called after
-    each chunk, of whichever process. Raises GeotuneError where the disk is too small or the folder cannot be written.
+    The folder, an entry of the cache, must be named by everything that the content depends on; `about` goes into its
+    about.json. It is held as long as the array lives. `on_progress(rows done, rows)` is called after each chunk, of
+    whichever process. Raises GeotuneError where there is no room or the folder cannot be written.
     """
     rows = int(shape[0])
     values = folder / "values.npy"
-    if not (folder / "complete").exists():
+    held = hold(folder) if (folder / "complete").exists() else None
+    if held is None or not (folder / "complete").exists():
+        if held is not None:
+            os.close(held)
+        needed = math.prod(shape) * np.dtype(dtype).itemsize
+        held = _take(folder, needed, dict(about or {}) | {"photos": rows, "chunk": chunk})
         try:
             _lay_out(folder, values, tuple(map(int, shape)), np.dtype(dtype))
         except OSError as error:
-            gigabytes = math.prod(shape) * np.dtype(dtype).itemsize / 1e9
-            raise GeotuneError(
-                f"{folder}: cannot keep {gigabytes:.1f} GB there ({error.strerror})",
-                "free some space, or name another disk: export GEOTUNE_CACHE=/path/with/space",
-            ) from None
-        _fill_all(folder, values, rows, chunk, fill, on_progress)
+            os.close(held)
+            raise _no_room(folder, needed, str(error.strerror)) from None
+        try:
+            _fill_all(folder, values, rows, chunk, fill, on_progress)
+        except BaseException:
+            os.close(held)
+            raise
         (folder / "complete").touch()
     if on_progress:
         on_progress(rows, rows)
-    return np.load(values, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    array: npt.NDArray[np.generic] = np.load(values, mmap_mode="r", allow_pickle=False)
+    weakref.finalize(array, os.close, held)  # a view of it keeps it alive
+    return array
+
+
+def _take(folder: Path, needed: int, about: dict[str, object]) -> int:
+    """Make the folder, or find it as another process made it, and hold it."""
+    with locked():
+        try:
+            if not (folder / "about.json").exists():
+                if make_room([needed]) is None:
+                    raise _no_room(folder, needed, "the limit of the cache")
+                folder.mkdir(parents=True, exist_ok=True)
+                describe(folder, **about, bytes=needed)
+            held = hold(folder)
+        except OSError as error:
+            raise _no_room(folder, needed, str(error.strerror)) from None
+    assert held is not None, "it is removed under the same lock only"
+    return held
+
+
+def _no_room(folder: Path, needed: int, reason: str) -> GeotuneError:
+    return GeotuneError(
+        f"{folder}: cannot keep {needed / 1e9:.1f} GB there ({reason})",
+        "free some space (geotune data cache), or name another disk: export GEOTUNE_CACHE=/path/with/space; "
+        "export GEOTUNE_CACHE_LIMIT=50GB says how much of it the cache may take",
+    )
 
 
 def _lay_out(folder: Path, values: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     if values.exists():
         return
     part = folder / f"values.{uuid.uuid4().hex}.part"

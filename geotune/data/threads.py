@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ MOST = 64
 """Threads that work on photos, whatever the machine has."""
 
 _lease: int | None = None
-_pool: tuple[int, int, ThreadPoolExecutor] | None = None  # process, threads, pool
+_pool: tuple[int, ThreadPoolExecutor] | None = None
 _lock = threading.Lock()
 
 
@@ -34,6 +35,17 @@ def set_lease(cpus: int | None) -> None:
     if cpus is not None and cpus < 1:
         raise ValueError(f"a lease of {cpus} CPUs")
     _lease = cpus
+
+
+@contextmanager
+def leased(cpus: int | None) -> Iterator[None]:
+    """A lease for a while; None: the one that there is."""
+    before = _lease
+    set_lease(before if cpus is None else cpus)
+    try:
+        yield
+    finally:
+        set_lease(before)
 
 
 def local_cpus() -> int:
@@ -77,10 +89,19 @@ def pool() -> ThreadPoolExecutor:
     global _pool  # noqa: PLW0603
     wanted = min(MOST, lease())
     with _lock:
-        if _pool is None or _pool[:2] != (os.getpid(), wanted):  # a forked process has none of the threads
-            # what the old one was given is done all the same
-            _pool = os.getpid(), wanted, ThreadPoolExecutor(wanted, thread_name_prefix="photos")
-        return _pool[2]
+        if _pool is None or _pool[0] != wanted:  # what the old one was given is done all the same
+            _pool = wanted, ThreadPoolExecutor(wanted, thread_name_prefix="photos")
+        return _pool[1]
+
+
+def _forked() -> None:
+    """A child has none of its parent's threads."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def in_pool(work: Callable[[int], None], numbers: Sequence[int] | npt.NDArray[np.int64]) -> None:

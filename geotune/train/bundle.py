@@ -105,7 +105,7 @@ def save_bundle(
         "config": config.model_copy(update={"data": ""}).model_dump(mode="json"),
         "model": model.plain(),
         "metrics": metrics,
-        "dataset": _about(dataset),
+        "dataset": _about(dataset, config),
     }
     with new_folder(folder) as fresh:
         state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
@@ -140,15 +140,16 @@ def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
     return Bundle(folder, model, config, description["metrics"], description["dataset"])
 
 
-def _about(dataset: Dataset | dict[str, Any]) -> dict[str, Any]:
+def _about(dataset: Dataset | dict[str, Any], config: TrainConfig) -> dict[str, Any]:
     if isinstance(dataset, dict):
         return dataset
+    train = dataset.split("train").subset(config.input.fraction)
     return {
         "name": dataset.name,
         "extent": dataset.extent,
         "fingerprint": dataset.fingerprint,
-        "photos": dict(dataset.counts),
-        "places": dict(dataset.places),
+        "photos": {**dataset.counts, "train": len(train)},
+        "places": {**dataset.places, "train": len(np.unique(train.place))},
         "split_question": dataset.split_question,
     }
 

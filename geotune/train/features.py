@@ -14,6 +14,7 @@ from geotune.data.cache import cache_root, decoded
 from geotune.data.dataset import Split
 from geotune.data.loader import batches
 from geotune.data.shared_array import shared_array
+from geotune.data.store import Photos
 from geotune.model.geolocator import Geolocator
 from geotune.train.device import Precision
 from geotune.train.memory import MicroBatch, within_memory
@@ -67,7 +68,7 @@ class FeatureStore:
             "weights": self._weights,
             "backbone": self.config.model.backbone,
             "features": self.config.model.features,
-            "photos": split.fingerprint,
+            "photos": content_of(split),
             "size": size,
             "view": view,
             "augment": (self.config.input.augmentation if view else PLAIN).recipe,
@@ -80,15 +81,17 @@ class FeatureStore:
         folder = self.folder(split, size, view)
         # A finished array needs no photos: they may not even be decoded on this node.
         complete = (folder / "complete").exists()
-        images = np.empty((len(split), 0), np.uint8) if complete else decoded(split, size, self._decoding)
+        images = np.empty((len(split), 0), np.uint8) if complete else decoded(split, size)
 
         def fill(start: int, stop: int) -> Features:
             return np.concatenate(list(self.compute(images, np.arange(start, stop), view)))
 
-        width = self.model.feature_width(size)
-        return shared_array(folder, (len(split), width), np.float16, fill, chunk=CHUNK, on_progress=self._computing)  # type: ignore[return-value]
+        shape = (len(split), self.model.feature_width(size))
+        about = {"what": "features", "dataset": self.config.data, "split": split.name, "px": size, "view": view}
+        about |= {"backbone": self.config.model.backbone}
+        return shared_array(folder, shape, np.float16, fill, chunk=CHUNK, on_progress=self._computing, about=about)  # type: ignore[return-value]
 
-    def compute(self, images: NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
+    def compute(self, images: Photos | NDArray[np.uint8], index: NDArray[np.int64], view: int) -> Iterator[Features]:
         """Features (b, D) of some photos in a view, batch by batch."""
         augmentation = self.config.input.augmentation if view else PLAIN
         for photos, _ in batches(images, index, 32, augmentation=augmentation, seed=VIEW_SEED, epoch=view):
@@ -102,11 +105,15 @@ class FeatureStore:
         features = torch.cat(parts).float().clamp(-LIMIT, LIMIT)
         return features.to(torch.float16).cpu().numpy()
 
-    def _decoding(self, done: int, photos: int) -> None:
-        self.progress.report("decoding photos", done, photos)
-
     def _computing(self, done: int, photos: int) -> None:
         self.progress.report("features", done, photos)
+
+
+def content_of(split: Split) -> str:
+    """A name for a split's photos: its fingerprint, and of a subset which rows of it."""
+    if len(split) == split.full:
+        return split.fingerprint
+    return f"{split.fingerprint} {hashlib.sha256(split.rows.tobytes()).hexdigest()}"
 
 
 def digest(module: torch.nn.Module) -> str:

@@ -13,6 +13,7 @@ import torch
 from geotune.data.cache import square
 from geotune.data.dataset import Dataset, Split
 from geotune.data.loader import batches
+from geotune.data.threads import leased
 from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
 from geotune.train.device import Precision, choose_device
@@ -21,7 +22,7 @@ from geotune.train.memory import MicroBatch, first_guess, within_memory
 from geotune.train.optim import optimiser
 from geotune.train.outcomes import Infeasible
 from geotune.train.progress import Progress
-from geotune.train.run import build_model
+from geotune.train.run import build_model, training_split
 from geotune.train.settings import TrainConfig
 
 SAMPLE = 32
@@ -59,7 +60,8 @@ def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
     if threads:
         torch.set_num_threads(threads)
     try:
-        return _probe(config, dataset)
+        with leased(threads or None):
+            return _probe(config, dataset)
     except Infeasible as error:
         raise GeotuneError(
             f"model.backbone={config.model.backbone} does not fit: {error}",
@@ -75,7 +77,7 @@ def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
 def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
     device = choose_device(config.device)
     model = build_model(config, dataset).to(device)
-    train, valid = dataset.split("train"), dataset.split("valid")
+    train, valid = training_split(config, dataset), dataset.split("valid")
     frozen = model.backbone.is_frozen
     per_epoch = _head_epoch if frozen else _photo_epoch
     seconds_epoch = per_epoch(model, config, train, len(valid))

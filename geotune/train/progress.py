@@ -10,7 +10,7 @@ EVERY_SECONDS = 0.5
 class Progress:
     """Writes {"epoch", "epochs", "step", "steps", "stage", "time"} atomically, at most twice a second.
 
-    `stage` is "decoding photos", "features", "training" or "validating"; `epoch` is 0 before the first.
+    `stage` is "features", "training" or "validating"; `epoch` is 0 before the first.
     """
 
     def __init__(self, path: Path | None, epochs: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from geotune.data.dataset import Dataset, open_dataset
+from geotune.data.dataset import Dataset, Split, open_dataset
 from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.metrics import larger_is_better, on_scale
 from geotune.model.geography import Geography
@@ -32,7 +32,7 @@ class Run:
         device = choose_device(config.device)
         workdir.mkdir(parents=True, exist_ok=True)
         self.progress = Progress(workdir / "progress.json", config.train.epochs)
-        train, self.valid_split = self.dataset.split("train"), self.dataset.split("valid")
+        train, self.valid_split = training_split(config, self.dataset), self.dataset.split("valid")
         self.model = build_model(config, self.dataset).to(device)
         self.precision = Precision(config.train.precision, device)
         self.source: Source = open_source(
@@ -109,10 +109,15 @@ class Run:
 
 
 def build_model(config: TrainConfig, dataset: Dataset) -> Geolocator:
-    """The untrained model that a config describes, with the geography of the dataset's training places."""
-    train = dataset.split("train")
+    """The untrained model that a config describes, with the geography of the places that it is to be trained on."""
+    train = training_split(config, dataset)
     geography = replace(Geography.of(train.lat, train.lon), extent=dataset.extent)
     return Geolocator.build(config.model, config.input, train.lat, train.lon, seed=config.seed, geography=geography)
+
+
+def training_split(config: TrainConfig, dataset: Dataset) -> Split:
+    """The photos to train on: `input.fraction` of the training split; what is held out is never cut down."""
+    return dataset.split("train").subset(config.input.fraction)
 
 
 def _selected(select: str, dataset: Dataset) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from geotune.data.cache import decoded
 from geotune.data.dataset import Split
 from geotune.data.loader import batches, order
+from geotune.data.store import Photos
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train.features import FeatureStore
@@ -62,7 +63,7 @@ class Source(Protocol):
 def open_source(
     model: Geolocator, train: Split, valid: Split, *, config: TrainConfig, progress: Progress, precision: str
 ) -> Source:
-    """Features where the whole backbone is frozen, else photos; decodes and computes what no other trial did yet."""
+    """Features where the whole backbone is frozen, computed unless another trial did; else photos."""
     if model.backbone.is_frozen:
         store = FeatureStore(model, config, progress, precision)
         return FeatureSource(model, train, valid, config, store)
@@ -70,7 +71,10 @@ def open_source(
 
 
 class PhotoSource:
-    """Photos through the whole model: uint8 (b, H, W, 3) from the shared cache, augmented anew in every epoch."""
+    """Photos through the whole model: uint8 (b, H, W, 3) from the shared cache, augmented anew in every epoch.
+
+    The first epoch decodes what no other trial has decoded yet.
+    """
 
     def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, progress: Progress) -> None:
         self.model = model
@@ -79,8 +83,7 @@ class PhotoSource:
         self.config = config
         self.progress = progress
         size = model.size
-        self._train = decoded(train, size, lambda done, all_: progress.report("decoding photos", done, all_))
-        self._valid = decoded(valid, size, lambda done, all_: progress.report("decoding photos", done, all_))
+        self._train, self._valid = decoded(train, size), decoded(valid, size)
         self.photos = len(train)
         self.batch = config.train.batch_size
         self.micro = first_guess(config.train.micro_batch, self.batch, self.device)
@@ -108,7 +111,7 @@ class PhotoSource:
             yield self.model.features(images.to(self.device))
             self.progress.report("features", batch * EVALUATION_PHOTOS + len(images), len(chosen))
 
-    def _plain(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Iterator[Batch]:
+    def _plain(self, images: Photos, chosen: NDArray[np.int64]) -> Iterator[Batch]:
         return _tensors(batches(images, chosen, EVALUATION_PHOTOS))
 
 

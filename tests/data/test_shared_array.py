@@ -1,4 +1,4 @@
-import os
+import gc
 import signal
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geotune.data.entries import entries, remove
 from geotune.data.shared_array import shared_array
 from geotune.errors import GeotuneError
 
@@ -113,15 +114,37 @@ def test_threads_of_one_process_share_too(tmp_path: Path) -> None:
     assert sorted(done) == list(range(0, 40, 4))
 
 
-def test_a_disk_that_is_too_small_is_said_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(GeotuneError, match="cannot keep") as caught:
+def test_what_is_beyond_the_limit_or_the_disk_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(GeotuneError, match=r"cannot keep 1125899\.9 GB there \(the limit of the cache\)") as caught:
         shared_array(tmp_path / "a", (2**50,), np.uint8, rows)
-    assert "GEOTUNE_CACHE" in caught.value.hint
-    assert [p for p in (tmp_path / "a").iterdir() if p.suffix == ".part"] == []
+    assert "GEOTUNE_CACHE=" in caught.value.hint
+    assert "GEOTUNE_CACHE_LIMIT" in caught.value.hint
+    assert not (tmp_path / "a").exists()
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "100B")
+    with pytest.raises(GeotuneError, match="the limit"):
+        shared_array(tmp_path / "a", (40, 3), np.int64, rows)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GeotuneError, match="cannot keep"):
         shared_array(tmp_path / "file" / "a", (4, 3), np.int64, rows)
-    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_it_is_held_as_long_as_any_part_of_it_lives(tmp_path: Path) -> None:
+    array = shared_array(tmp_path / "cache" / "features" / "a", (10, 3), np.int64, rows, about={"what": "features"})
+    (entry,) = entries()
+    assert entry.about["what"] == "features"
+    part = array[2:4]
+    del array
+    gc.collect()
+    assert entry.in_use
+    assert not remove(entry.folder)
+    del part
+    gc.collect()
+    assert not entry.in_use
+    assert remove(entry.folder)
+    assert entries() == []

@@ -234,7 +234,7 @@ def test_progress_is_written(config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Progress, "report", seen)
     list(train(config(**{"train.epochs": 2, "input.sizes": 40}), tmp_path))
-    assert {"decoding photos", "training", "validating"} <= {at["stage"] for at in stages}
+    assert {"features", "training", "validating"} <= {at["stage"] for at in stages}
     assert all(0 <= at["step"] <= at["steps"] and at["epochs"] == 2 for at in stages)
     assert {at["epoch"] for at in stages} == {0, 1, 2}
     assert not list(tmp_path.glob("*.tmp"))
