@@ -28,7 +28,7 @@ NAMED = 3
 """Names that stand for a reason of whose photos there are no pictures."""
 
 _CSS = """
-.reasons td { white-space: normal; padding-top: .5rem }
+.reasons td { white-space: normal; max-width: none; padding-top: .5rem }
 .reasons td:first-child { text-align: right; font-weight: 600 }
 .reasons td:nth-child(2) { width: 15rem }
 .names { color: #57606a; overflow-wrap: anywhere }
@@ -127,7 +127,7 @@ def _headline(catalogue: "DataFrame", cases: Sequence[Finding], counts: Mapping[
     gone = len({case.id for case in cases if case.left_out}) + sum(counts.values())
     odd = len({case.id for case in cases if not case.left_out} - {case.id for case in cases if case.left_out})
     kept = len(catalogue) if splits is None else int((splits != "").sum())
-    share = f" ({gone / (kept + gone):.1%} of all)" if gone else ""
+    share = f" ({100 * gone / (kept + gone):.1f} % of all)" if gone else ""
     lines = [
         f"<p class=big>{kept:,} photos kept</p>",
         f"<p>{gone:,} left out{share}; {odd:,} kept but worth a look</p>",
@@ -141,7 +141,7 @@ def _headline(catalogue: "DataFrame", cases: Sequence[Finding], counts: Mapping[
 
 def _counts(cases: Sequence[Finding], counts: Mapping[str, int], pictures: Mapping[str, str]) -> str:
     """Two tables: every reason with its count, its cause and what to do, and where it is shown or who they are."""
-    anchors = {reason: f" <a href='#reason-{number}'>See the worst</a>" for number, reason in enumerate(pictures)}
+    anchors = {reason: f"<br><a href='#reason-{number}'>See the worst</a>" for number, reason in enumerate(pictures)}
     parts = []
     for heading, gone in (("Left out", True), ("Kept, but worth a look", False)):
         some: dict[str, list[Finding]] = {}
