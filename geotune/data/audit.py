@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotune.config import build
-from geotune.data.flattery import Flattery, flattery
+from geotune.data.flattery import SAME_M, Flattery, flattery
 from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
 from geotune.data.split.places import Texts, places
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 HELD = ("valid", "test")
-SAME_M = 0.01
-"""Positions are the same below so many metres: the seventh decimal of a degree."""
 MOST_TWINS = 1000
 """Pairs that are named; all are counted."""
 Twin = tuple[str, str, str, str]
@@ -30,10 +28,10 @@ Twin = tuple[str, str, str, str]
 class Seen:
     """What training has seen of one held-out split. Distances in metres from its photos to the nearest training photo.
 
-    `spots` are places of the place radius, however the photos were divided: single photos of one spot err alike.
-    `beside` counts the training photos within the place radius of any held-out photo. The rest count this split's
-    photos: those that stand exactly where a training photo stands, those that look like a training photo, those of a
-    burst or an outing (session) of which training has a part; these two are -1 where no photo has a time.
+    `spots` are places of the place radius, however the photos were divided: photos of one spot err alike. `beside` of
+    the `training` photos are within that radius of any held-out photo. The rest count this split's photos: those that
+    stand exactly where a training photo stands, those that look like a training photo, those of a burst or an outing
+    (session) of which training has a part; these two are -1 where no photo has a time.
     """
 
     photos: int
@@ -42,6 +40,7 @@ class Seen:
     closest_m: float
     p5_m: float
     median_m: float
+    training: int
     beside: int
     same_position: int
     lookalikes: int
@@ -104,6 +103,7 @@ def _seen(
         closest_m=float(metres.min()),
         p5_m=float(np.quantile(metres, 0.05)),
         median_m=float(np.median(metres)),
+        training=int(train.sum()),
         beside=beside,
         same_position=int((metres < SAME_M).sum()),
         lookalikes=twins,

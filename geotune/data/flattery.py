@@ -16,6 +16,8 @@ NOTABLE = 0.005
 """A share of the held-out photos from which on what training has seen of them moves a median's digits."""
 MOST_OUTINGS = 0.5
 """A share of the held-out photos from which on the light and the camera of the day are no longer chance."""
+SAME_M = 0.01
+"""Positions are the same below so many metres: the seventh decimal of a degree."""
 SPREAD = 0.8
 """Standard deviation of a photo's error, as a share of the mean error."""
 FEW_PHOTOS, FEW_PLACES = 30, 5
@@ -46,17 +48,17 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
         told.append(Flattery(
             "photo",
             "the split is by photo: training has seen the very spots that are held out"
-            + (f" ({on_spot} stand exactly where a training photo stands)" if on_spot else "")
+            + (f"; {on_spot} stand exactly where a training photo stands" if on_spot else "")
             + ". A result says how well it knows these spots, and nothing of new ones",
             f"for new spots hold out whole places: {spots}",
         ))  # fmt: skip
     elif on_spot:
         told.append(Flattery(
             "position",
-            f"{on_spot} stand exactly where a training photo stands",
+            f"{on_spot} stand exactly where a training photo stands: whoever knows that one by heart errs by nothing",
             f"hold out larger pieces: {spots}; or leave the training photos there out: --gap 5m",
         ))  # fmt: skip
-    near = {name: one for name, one in seen.items() if one.median_m < settings.radius}
+    near = {name: one for name, one in seen.items() if SAME_M <= one.median_m < settings.radius}
     if near and settings.by != "photo":
         name, one = min(near.items(), key=lambda item: item[1].median_m)
         told.append(Flattery(
@@ -64,11 +66,11 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
             f"half of the {name} photos were taken within {ground(one.median_m)} of a training photo, nearer than a "
             f"place's radius ({metres(settings.radius)}). Whoever knows the nearest training photo by heart errs by "
             "that much: an error of this size says little of new spots",
-            f"hold out larger pieces: {spots}; or leave out the {counted(one.beside, 'training photo')} beside them: "
-            f"--gap {_round(settings.radius)}",
+            f"hold out larger pieces: {spots}" + (f"; or leave out the {counted(one.beside, 'training photo')} beside "
+            f"them: --gap {_round(settings.radius)}" if 2 * one.beside < one.training else ""),
         ))  # fmt: skip
     if alike := _worst(seen, "lookalikes"):
-        pair = next((twin for twin in twins if twin[3] == "train"), None)
+        pair = next((twin for twin in twins if twin[3] == "train" and f" {twin[1]} photo" in alike), None)
         told.append(Flattery(
             "lookalikes",
             f"{alike} look like a training photo" + (f" (such as {pair[0]} like {pair[2]})" if pair else ""),

@@ -4,18 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geotune.data.split.groups import ALONE, whole
+from geotune.data.split.given import check_groups, given_splits, known_spots
+from geotune.data.split.groups import whole
 from geotune.data.split.near import Bools, Floats, Ints, Points
 from geotune.data.split.places import Texts, blocks, places
-from geotune.data.split.settings import SPLITS, SplitSettings, metres
+from geotune.data.split.settings import SplitSettings, metres
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
-
-SPLIT_WORDS = {
-    "train": "train", "training": "train",
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ def divide(
     of_photo = blocks(lat, lon, settings.block) if settings.by == "block" else places(lat, lon, settings.radius, place)
     if settings.by == "given":
         split = given_splits(given)
-        _check_given(split, group, settings)
+        check_groups(split, group, settings)
     else:
         kept = [np.arange(len(lat)) if settings.by == "photo" else of_photo]
         piece = whole(*kept, group) if group is not None else kept[0]
@@ -59,6 +54,9 @@ def divide(
         if group is not None:
             _check_largest(piece, settings)
         split = assign(piece, settings.valid, settings.test, settings.seed)
+    question = settings.question
+    if settings.by == "given":
+        question += f" ({known_spots(lat, lon, split, settings.radius):.0%} of them at spots that training knows)"
     near = too_near(lat, lon, split, settings.gap)
     split[near] = ""
     if not (split == "train").any():
@@ -67,7 +65,7 @@ def divide(
             f"{asked}: every training photo is nearer than that to a held-out one",
             "take a smaller gap, or hold out larger pieces: --split block --block 200m",
         )
-    return Division(split, of_photo, settings.question, int(near.sum()))
+    return Division(split, of_photo, question, int(near.sum()))
 
 
 def assign(group: Ints, valid: float, test: float, seed: int) -> Texts:
@@ -99,41 +97,7 @@ def too_near(lat: Floats, lon: Floats, split: Texts, gap_m: float) -> Bools:
     return near
 
 
-def given_splits(given: Texts | None, *, whole_set: bool = True) -> Texts:
-    """The source's words as train, valid and test; raises GeotuneError for others, and for a part that is missing."""
-    if given is None:
-        raise GeotuneError("the source has no split column", "split by place: --split place")
-    words, of_photo = np.unique(np.asarray(given, str), return_inverse=True)
-    known = np.array([SPLIT_WORDS.get(str(word).strip().lower(), "") for word in words], dtype="<U5")
-    odd = [str(word) for word, name in zip(words, known, strict=True) if not name]
-    if odd:
-        raise GeotuneError(
-            f"the split column has {', '.join(map(repr, odd[:3]))}; known are train, valid, test",
-            "correct the column, or split by place: --split place",
-        )
-    missing = [name for name in SPLITS if name not in known]
-    if missing and whole_set:
-        raise GeotuneError(
-            f"the split column names no {' and no '.join(missing)} photos", "split by place: --split place"
-        )
-    return known[of_photo.ravel()]
-
-
 # ------------------------------------------------------------------------------------------ refusals
-
-
-def _check_given(split: Texts, group: Ints | None, settings: SplitSettings) -> None:
-    if group is None:
-        return
-    tied = np.flatnonzero(group != ALONE)
-    number = np.unique(group[tied], return_inverse=True)[1].ravel()
-    pairs = np.unique(np.column_stack([number, np.unique(split[tied], return_inverse=True)[1].ravel()]), axis=0)
-    torn = int((np.bincount(pairs[:, 0]) > 1).sum()) if len(pairs) else 0
-    if torn:
-        raise GeotuneError(
-            f"--group {settings.group}: the source's own splits divide {torn:,} of its groups",
-            f"let geotune divide: --split place --group {settings.group}; or leave --group out",
-        )
 
 
 def _check_largest(piece: Ints, settings: SplitSettings) -> None:

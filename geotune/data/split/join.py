@@ -5,7 +5,7 @@ The old photos alone decide where a newcomer belongs; newcomers that belong nowh
 
 import numpy as np
 
-from geotune.data.split.divide import given_splits
+from geotune.data.split.given import given_splits
 from geotune.data.split.groups import ALONE, whole
 from geotune.data.split.near import Bools, Floats, Ints, Points
 from geotune.data.split.places import Texts, blocks, middles, places

@@ -8,11 +8,7 @@ from geotune.config import Length, Settings
 from geotune.errors import SettingsError
 
 SPLITS = ("train", "valid", "test")
-OTHERS = {
-    "burst": "no burst of photos is divided",
-    "session": "no outing of a camera is divided",
-    "camera": "no camera's photos are divided",
-}
+OTHERS = {"burst": "of another burst", "session": "on another outing", "camera": "by another camera"}
 
 
 class SplitSettings(Settings):
@@ -52,9 +48,9 @@ class SplitSettings(Settings):
             "photo": "on new photos of known spots (it may have seen the next photo of the same spot)",
         }[self.by]
         if self.group:
-            asked += f"; {OTHERS.get(self.group, f'no {self.group} is divided')}"
+            asked += f", {OTHERS.get(self.group, f'of another {self.group}')}"
         if self.gap:
-            asked += f"; no photo that it has seen is nearer than {metres(self.gap)}"
+            asked += f", at least {metres(self.gap)} from every photo that it has seen"
         return asked
 
 

@@ -178,3 +178,10 @@ def test_which_small_groups_are_held_out_depends_on_the_seed_alone(sizes: list[i
 def test_three_equal_places_take_turns() -> None:
     group = np.repeat(np.arange(3), 10)
     assert len({str(assign(group, 0.15, 0.15, seed)[0]) for seed in range(20)}) == 3
+
+
+def test_given_splits_say_how_many_spots_training_knows() -> None:
+    lat = 50 + np.array([0, 0, 1, 2, 2, 3]) / 100
+    words = np.array(["train", "valid", "valid", "test", "train", "test"])
+    question = divide(lat, np.zeros(6), settings(by="given"), given=words).question
+    assert question == "on the photos that the source itself holds out (50% of them at spots that training knows)"

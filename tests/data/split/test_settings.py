@@ -26,7 +26,7 @@ def test_each_split_says_what_it_asks(given: dict[str, str], question: str) -> N
 
 def test_groups_and_gap_are_part_of_the_question() -> None:
     assert settings(by="block", group="session", gap="20m").question == (
-        "in 50 m blocks of which it has seen no photo; no outing of a camera is divided; "
-        "no photo that it has seen is nearer than 20 m"
+        "in 50 m blocks of which it has seen no photo, on another outing, "
+        "at least 20 m from every photo that it has seen"
     )
-    assert settings(group="owner").question.endswith("; no owner is divided")
+    assert settings(group="owner").question.endswith("), of another owner")
