@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from geotune.config import build
 from geotune.data.append import alone, publish, writers_of
-from geotune.data.cases import by_id, counts, finding_of
+from geotune.data.cases import by_id, counts, finding_of, old_cases
 from geotune.data.catalogue import catalogue_of
 from geotune.data.clean import Finding, clean
 from geotune.data.dataset import Dataset, Split, open_dataset
@@ -21,7 +21,7 @@ from geotune.data.part import PartFolder
 from geotune.data.shelve import write
 from geotune.data.sources.kinds import Source
 from geotune.data.split import SPLITS, SplitSettings, groups_of, join
-from geotune.data.writer import unwritable
+from geotune.data.writer import REPORT, unwritable
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def _add(
             of_row = np.concatenate([old["split"].to_numpy(str), np.full(len(new), "", "<U5")])
             of_row[len(old) + kept] = split
             if report:
-                report(part, both, findings, cases, _pictures(dataset, intake), splits=of_row)
+                before_that = old_cases(dataset.folder / REPORT[0])
+                report(part, both, findings, [*before_that, *cases], _pictures(dataset, intake), splits=of_row)
             publish(dataset, writers, left_out, part, before)
     fresh = [f for f in findings if not f.left_out and (f.id not in known or (f.other and f.other not in known))]
     added = Counter({name: int((split == name).sum()) for name in SPLITS})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str, int, int | None], None]
 READING = "reading photos"
+NO_ID = "its record has no id, so it cannot be used where it lies"
 OWN_KEYS = ("time", "heading", "gps_error_m", "camera", "sha", "phash")
 """What a stored record says besides id, image, position and place; a source's own columns may not hide it."""
 
@@ -117,7 +118,7 @@ def _ready(found: Photo | LeftOut, how: Taking) -> tuple[Photo, Prepared | Look]
     if not how.in_place:
         made = prepare(found, how.max_side, how.quality, how.smallest_px)
     elif found.at is None:
-        return LeftOut(found.id, "is in no shard, so it cannot be used where it lies")
+        return LeftOut(found.id, NO_ID)
     else:
         made = look_at(found, how.smallest_px)
     return made if isinstance(made, LeftOut) else (replace(found, load=_done), made)
