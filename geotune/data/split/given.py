@@ -23,8 +23,9 @@ def given_splits(given: Texts | None, *, whole_set: bool = True) -> Texts:
     known = np.array([SPLIT_WORDS.get(str(word).strip().lower(), "") for word in words], dtype="<U5")
     odd = [str(word) for word, name in zip(words, known, strict=True) if not name]
     if odd:
+        told = ", ".join(repr(word) if word.strip() else "empty fields" for word in odd[:3])
         raise GeotuneError(
-            f"the split column has {', '.join(map(repr, odd[:3]))}; known are train, valid, test",
+            f"the split column has {told}; known are train, valid, test",
             "correct the column, or split by place: --split place",
         )
     missing = [name for name in SPLITS if name not in known]

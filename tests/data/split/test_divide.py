@@ -53,6 +53,7 @@ def test_given_splits() -> None:
     for words, message in (
         (None, "no split column"),
         (np.array(["train", "tset", "test", "valid"]), "'tset'"),
+        (np.array(["train", " ", "test", "valid"]), "has empty fields"),
         (np.array(["train", "train", "test", "test"]), "names no valid photos"),
     ):
         with pytest.raises(GeotuneError, match=message):
