@@ -3,13 +3,22 @@
 import os
 import shlex
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+PHONE_SUFFIXES = {".heic", ".heif", ".avif"}
+"""Photos too, where a package reads them."""
 TABLE_SUFFIXES = {".csv", ".tsv"}
+FILES = {
+    (".msg",): ("a shard of photos", "a folder of .msg shards"),
+    (".parquet",): ("a table with photos", "a folder of parquet files"),
+    (".tar", ".tar.gz", ".tgz"): ("an archive of photos", "a folder of .tar archives"),
+}
+"""Files that hold many photos: what one is, and a folder of them."""
 LOOK_AT_MOST = 20_000
 """Files looked at before a folder is taken to hold no photos."""
 
@@ -23,14 +32,19 @@ def no_dataset(path: Path) -> GeotuneError:
 def _look(path: Path) -> tuple[str, str]:
     if not path.exists():
         return "no such folder", f"make a dataset first: geotune data import PHOTOS {shlex.quote(str(path))}"
-    if path.is_file():
-        if path.suffix.lower() in TABLE_SUFFIXES:
-            return "a table, not a dataset", _make(path, path.stem)
-        return "a file, not a dataset", "give the folder that holds dataset.json"
     name = path.resolve().name
+    if path.is_file():
+        kind = next((what for suffixes, (what, _) in FILES.items() if path.name.lower().endswith(suffixes)), "")
+        if path.suffix.lower() in TABLE_SUFFIXES:
+            kind = "a table"
+        if kind:
+            return f"{kind}, not a dataset", _make(path, path.name.partition(".")[0])
+        return "a file, not a dataset", "give the folder that holds dataset.json"
     if inside := sorted(path.glob("*/dataset.json")):
         found = "not a dataset, but it holds some"
         mend = f"give one of them, such as {shlex.quote(str(inside[0].parent))}"
+    elif kind := _files_in(path):
+        found, mend = f"{kind}, not a dataset", _make(path, name, in_place=kind == FILES[(".msg",)][1])
     elif tables := sorted(table for table in path.iterdir() if table.suffix.lower() in TABLE_SUFFIXES):
         found, mend = "not a dataset, but there is a table in it", _make(tables[0], name)
     elif has_photo(path):
@@ -41,9 +55,16 @@ def _look(path: Path) -> tuple[str, str]:
     return found, mend
 
 
-def _make(source: Path, name: str) -> str:
+def _files_in(path: Path) -> str:
+    """What a folder is that holds large files of photos, there or one folder below; "" for another."""
+    names = [file.name.lower() for pattern in ("*.*", "*/*.*") for file in islice(path.glob(pattern), LOOK_AT_MOST)]
+    return next((what for suffixes, (_, what) in FILES.items() if any(name.endswith(suffixes) for name in names)), "")
+
+
+def _make(source: Path, name: str, in_place: bool = False) -> str:
     out = shlex.quote("data/" + (name or "photos"))
-    return f"make one of it: geotune data import {shlex.quote(str(source))} {out}"
+    command = f"geotune data import {shlex.quote(str(source))} {out}"
+    return f"use them where they lie: {command} --in-place" if in_place else f"make one of it: {command}"
 
 
 def in_the_way(out: Path, source: Path | None = None) -> GeotuneError:
@@ -81,7 +102,7 @@ def count_photos(path: Path) -> int:
 def _photos(path: Path) -> Iterator[str]:
     seen = 0
     for _, _, names in os.walk(path):
-        yield from (name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES)
+        yield from (name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES | PHONE_SUFFIXES)
         seen += len(names) + 1
         if seen > LOOK_AT_MOST:
             return

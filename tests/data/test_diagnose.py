@@ -35,6 +35,30 @@ def test_a_table_and_a_folder_with_a_table(tmp_path: Path) -> None:
     assert complaint(tmp_path).hint.endswith(f"geotune data import {table} data/{tmp_path.name}")
 
 
+@pytest.mark.parametrize(
+    ("file", "what", "command"),
+    [
+        ("shard_0.msg", "a folder of .msg shards", "{folder} data/{name} --in-place"),
+        ("train/shard_0.msg", "a folder of .msg shards", "{folder} data/{name} --in-place"),
+        ("train-00000-of-00002.parquet", "a folder of parquet files", "{folder} data/{name}"),
+        ("000.tar", "a folder of .tar archives", "{folder} data/{name}"),
+        ("a/000.TAR.GZ", "a folder of .tar archives", "{folder} data/{name}"),
+    ],
+)
+def test_files_of_many_photos_get_their_import_command(tmp_path: Path, file: str, what: str, command: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_bytes(b"")
+    (tmp_path / "labels.csv").write_text("")  # belongs to them
+    error = complaint(tmp_path)
+    assert error.problem.endswith(f"{what}, not a dataset")
+    expected = command.format(folder=tmp_path, name=tmp_path.name)
+    assert error.hint.endswith(f": geotune data import {expected}")
+    one = complaint(tmp_path / file)
+    assert one.problem.endswith("photos, not a dataset") or one.problem.endswith("table with photos, not a dataset")
+    name = Path(file).name.partition(".")[0]
+    assert one.hint == f"make one of it: geotune data import {tmp_path / file} data/{name}"
+
+
 def test_the_folder_above_a_dataset(dataset: Dataset) -> None:
     hint = complaint(dataset.folder.parent).hint
     assert hint == f"give one of them, such as {dataset.folder}"  # right after `data=` and as a word of its own
@@ -76,3 +100,8 @@ def test_looking_for_photos_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert diagnose.has_photo(tmp_path)
     monkeypatch.setattr(diagnose, "LOOK_AT_MOST", 0)
     assert not diagnose.has_photo(tmp_path)
+
+
+def test_photos_of_phones_are_photos(tmp_path: Path) -> None:
+    (tmp_path / "IMG_0001.HEIC").write_bytes(b"")
+    assert "a folder of photos, not a dataset" in complaint(tmp_path).problem
