@@ -117,4 +117,5 @@ def spread(points: Floats, most: int) -> npt.NDArray[np.int64]:
 
 def _hover(case: Finding) -> str:
     parts = [case.id, case.reason + (f": {case.detail}" if case.detail else ""), case.other and f"see {case.other}"]
-    return "<br>".join(html.escape(part) for part in parts if part)
+    text = "<br>".join(html.escape(part) for part in parts if part)
+    return text.encode("utf-8", "replace").decode()  # a file name may be no text

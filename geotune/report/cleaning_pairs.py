@@ -40,14 +40,15 @@ def worst(catalogue: "DataFrame", cases: Sequence[Finding]) -> dict[str, list[Fi
     """
     import pandas as pd
 
-    ids = pd.Index(catalogue["id"].to_numpy(object))
+    ids = pd.Index(catalogue["id"].to_numpy(object), dtype=object)
     first_row = np.flatnonzero(~ids.duplicated())
     ids = ids[first_row]
     lat, lon, error_m = (catalogue[name].to_numpy(np.float64) for name in ("lat", "lon", "gps_error_m"))
     found: dict[str, list[Finding]] = {}
     for reason in dict.fromkeys(case.reason for case in cases):
         some = [case for case in cases if case.reason == reason]
-        row, other = (ids.get_indexer(pd.Index([getattr(case, name) for case in some])) for name in ("id", "other"))
+        named = (pd.Index([getattr(case, name) for case in some], dtype=object) for name in ("id", "other"))
+        row, other = map(ids.get_indexer, named)
         here = np.flatnonzero(row >= 0)
         a, b = first_row[row[here]], np.where(other[here] >= 0, first_row[other[here]], -1)
         metres = np.where(b >= 0, 1000 * distance_km(lat[a], lon[a], lat[b], lon[b]), np.nan_to_num(error_m[a]))
