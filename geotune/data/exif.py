@@ -45,18 +45,27 @@ def read_exif(path: Path) -> Exif:
     Raises OSError, SyntaxError, ValueError or Pillow's DecompressionBombError for a file that is no picture.
     """
     import struct
-    import warnings
 
     from PIL import Image
 
-    with warnings.catch_warnings(), path.open("rb") as stream:
-        warnings.simplefilter("ignore")  # Pillow warns of odd tags, which is our normal case
+    quiet_pillow()
+    with path.open("rb") as stream:
         try:
             picture = Image.open(stream)
         except (IndexError, KeyError, TypeError, OverflowError, RecursionError, struct.error) as error:
             raise ValueError(f"no picture ({error})") from None  # a reader that trusted a damaged header
         with picture:
             return exif_of(picture)
+
+
+def quiet_pillow() -> None:
+    """Pillow warns of odd tags, which is our normal case; `catch_warnings` does not work in several threads."""
+    import warnings
+
+    if not any(
+        action == "ignore" and module and module.pattern == "PIL" for action, _, _, module, _ in warnings.filters
+    ):
+        warnings.filterwarnings("ignore", module="PIL")
 
 
 def exif_of(picture: "Image.Image") -> Exif:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geotune.config import Settings
+from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import ID_NAMES, IMAGE_NAMES, columns_in, columns_of, flat, photo_of
 from geotune.data.sources.files import MAX_RECORD_BYTES, Held, files_below, split_of
 from geotune.data.sources.found import LeftOut, Names, Photo
@@ -75,7 +76,8 @@ def _photo(
     data = picture.as_py()
     if not data:
         return LeftOut(identity, NO_IMAGE)
-    return photo_of(identity, row, columns_in(tuple(row)), Held(data), split=split, not_kept=[id_column])
+    found = photo_of(identity, row, columns_in(tuple(row)), Held(data), split=split, not_kept=[id_column])
+    return with_exif(found, exif_in(data))
 
 
 def _image_column(file: Path, schema: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from geotune.config import Settings
 from geotune.data.records import BadRecord, Record, read_records, unpack_record
+from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, photo_of
 from geotune.data.sources.files import files_below, read_part, split_of
 from geotune.data.sources.found import LeftOut, Names, Photo
@@ -103,10 +104,9 @@ def _look(
         row |= labels
     if record.place >= 0:
         row.setdefault("place", record.place)
-    return photo_of(
-        identity, row, columns_in(tuple(row)), partial(_image, shard, record.offset, record.length, record.id),
-        split=split, at=None if unnamed else (shard, record.offset, record.length),
-    )  # fmt: skip
+    load = partial(_image, shard, record.offset, record.length, record.id)
+    at = None if unnamed else (shard, record.offset, record.length)
+    return with_exif(photo_of(identity, row, columns_in(tuple(row)), load, split=split, at=at), exif_in(record.image))
 
 
 def _image(shard: Path, offset: int, length: int, identity: str) -> bytes:

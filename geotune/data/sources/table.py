@@ -2,17 +2,19 @@
 
 import csv
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO
 
 from geotune.config import Settings
+from geotune.data.sources.camera import HEAD_BYTES, exif_in, with_exif
 from geotune.data.sources.columns import IMAGE_NAMES, NAMES, columns_of, photo_of
-from geotune.data.sources.files import file_fault, read_file
+from geotune.data.sources.files import file_fault, read_file, unreadable
 from geotune.data.sources.found import LeftOut, Names, Photo
 from geotune.data.sources.heic import format_fault
 from geotune.data.sources.why import LISTED_TWICE, NO_FILE, NO_IMAGE
+from geotune.data.threads import in_threads
 from geotune.errors import GeotuneError
 
 COLUMNS = {"image": IMAGE_NAMES, **NAMES}
@@ -51,16 +53,11 @@ class TableSource(Settings):
         root = self.images or self.path.parent
         if not root.is_dir():
             raise GeotuneError(f"{root}: no such folder", "name the folder of the images: --images FOLDER")
-        empty = True
-        seen = Names()
-        for number, row in enumerate(rows, start=2):
-            if not any(row):
-                continue
-            empty = False
-            cells = dict(zip(header, row + [""] * (len(header) - len(row)), strict=False))
-            identity = cells[columns["image"]] or f"row {number}"
-            yield LeftOut(identity, LISTED_TWICE) if seen.again(identity) else _photo(identity, cells, columns, root)
-        if empty:
+        named = _named(header, rows, columns["image"])
+        number = 0
+        for number, found in enumerate(in_threads(lambda row: _photo(*row, columns, root), named), start=1):  # noqa: B007
+            yield found
+        if not number:
             raise GeotuneError(f"{self.path}: has no rows", "write one row a photo below the column names")
 
     def _columns(self, header: list[str]) -> dict[str, str]:
@@ -98,10 +95,22 @@ def _lines(stream: TextIO) -> Iterator[str]:
         yield line
 
 
-def _photo(identity: str, cells: dict[str, str], columns: dict[str, str], root: Path) -> Photo | LeftOut:
+def _named(header: list[str], rows: Iterable[list[str]], image: str) -> Iterator[tuple[str, Mapping[str, str], bool]]:
+    """Every row that is not empty: its photo's name, its cells, and whether the name came before."""
+    seen = Names()
+    for number, row in enumerate(rows, start=2):
+        if any(row):
+            cells = dict(zip(header, row + [""] * (len(header) - len(row)), strict=False))
+            name = cells[image] or f"row {number}"
+            yield name, cells, seen.again(name)
+
+
+def _photo(
+    identity: str, cells: Mapping[str, str], again: bool, columns: Mapping[str, str], root: Path
+) -> Photo | LeftOut:
     image = cells[columns["image"]]
-    if not image:
-        return LeftOut(identity, NO_IMAGE)
+    if again or not image:
+        return LeftOut(identity, LISTED_TWICE if again else NO_IMAGE)
     path = root / image.replace("\\", "/")
     found = photo_of(identity, cells, columns, partial(read_file, path), not_kept=[columns["image"]])
     if isinstance(found, LeftOut):
@@ -110,5 +119,10 @@ def _photo(identity: str, cells: dict[str, str], columns: dict[str, str], root: 
         path.stat()
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return LeftOut(identity, NO_FILE)
-    fault = format_fault(path.suffix.lower()) or file_fault(path)
-    return LeftOut(identity, fault) if fault else found
+    if fault := format_fault(path.suffix.lower()) or file_fault(path):
+        return LeftOut(identity, fault)
+    try:
+        with path.open("rb") as stream:
+            return with_exif(found, exif_in(stream.read(HEAD_BYTES)))
+    except OSError as error:
+        return LeftOut(identity, unreadable(error))

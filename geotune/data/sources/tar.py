@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from geotune.data.sources.camera import HEAD_BYTES
 from geotune.data.sources.files import Held, read_part, readable
 from geotune.data.sources.why import CUT_OFF, DAMAGED
 
@@ -28,8 +29,17 @@ class Member:
     size: int
     read: Callable[[], bytes]
     """Its bytes; raises TarError."""
-    keep: Callable[[], tuple[Callable[[], bytes], int]]
-    """What gives its bytes later, and how many bytes of memory wait with that; raises TarError."""
+    keep: Callable[[], "Kept"]
+    """What gives its bytes later; raises TarError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What gives a file's bytes once; `held` bytes of memory wait with it. `head` is how the file begins."""
+
+    load: Callable[[], bytes]
+    held: int
+    head: bytes
 
 
 class TarError(Exception):
@@ -77,7 +87,7 @@ def _members(path: Path, stream: BinaryIO, zipped: bool) -> Iterator[Member]:
             if found.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or found.issparse():
                 continue
             read = partial(_read, stream, start, size)
-            later = partial(_held, read) if zipped else partial(_in_file, path, start, size)
+            later = partial(_keep_bytes, read) if zipped else partial(_keep_place, path, stream, start, size)
             yield Member(readable(found.name), size, read, later)
     if len(bounded.last) not in (0, BLOCK):
         raise TarError(CUT_OFF, "in the middle of a header")
@@ -94,13 +104,13 @@ def _read(stream: BinaryIO, start: int, size: int) -> bytes:
     return data
 
 
-def _held(read: Callable[[], bytes]) -> tuple[Callable[[], bytes], int]:
+def _keep_bytes(read: Callable[[], bytes]) -> Kept:
     data = read()
-    return Held(data), len(data)
+    return Kept(Held(data), len(data), data[:HEAD_BYTES])
 
 
-def _in_file(path: Path, start: int, size: int) -> tuple[Callable[[], bytes], int]:
-    return partial(read_part, path, start, size), 0
+def _keep_place(path: Path, stream: BinaryIO, start: int, size: int) -> Kept:
+    return Kept(partial(read_part, path, start, size), 0, _read(stream, start, min(size, HEAD_BYTES)))
 
 
 class _Bounded:

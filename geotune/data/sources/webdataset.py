@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from geotune.config import Settings
+from geotune.data.exif import Exif
+from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, flat, photo_of
 from geotune.data.sources.files import MAX_RECORD_BYTES, files_below, split_of
 from geotune.data.sources.found import LeftOut, Names, Photo
@@ -45,6 +47,7 @@ class _Half:
 
     image: str = ""
     load: Callable[[], bytes] | None = None
+    exif: Exif | None = None
     said: dict[str, Any] | None = None
     held: int = 0
 
@@ -89,11 +92,11 @@ class _Archive:
             half.said = _said(member.read())
             half.held += member.size
         elif half.load is None:
-            half.image = member.name
-            half.load, held = member.keep()
-            half.held += held
+            kept = member.keep()
+            half.image, half.load, half.exif = member.name, kept.load, exif_in(kept.head)
+            half.held += kept.held
         if half.load and half.said is not None:
-            yield self._photo(half.image, half.load, half.said)
+            yield self._photo(half, half.load, half.said)
         else:
             self.waiting[stem] = half
             self.held += half.held
@@ -101,11 +104,11 @@ class _Archive:
             oldest = next(iter(self.waiting))
             yield self._alone(oldest, self.waiting.pop(oldest))
 
-    def _photo(self, image: str, load: Callable[[], bytes], said: dict[str, Any]) -> Photo | LeftOut:
-        name = self.prefix + image
-        return (
-            photo_of(name, said, columns_in(tuple(said)), load, split=self.split) if said else LeftOut(name, BAD_JSON)
-        )
+    def _photo(self, half: _Half, load: Callable[[], bytes], said: dict[str, Any]) -> Photo | LeftOut:
+        name = self.prefix + half.image
+        if not said:
+            return LeftOut(name, BAD_JSON)
+        return with_exif(photo_of(name, said, columns_in(tuple(said)), load, split=self.split), half.exif)
 
     def _left_over(self) -> Iterator[Photo | LeftOut]:
         """What found no other half by its whole name: `x.rgb.jpg` belongs to `x.json` where nothing else does."""
@@ -118,7 +121,7 @@ class _Archive:
             if len(pictures.get(stem, [])) == 1:
                 picture, said = alone.pop(pictures[stem][0]), alone.pop(stem).said
                 if picture.load:
-                    yield self._photo(picture.image, picture.load, said or {})
+                    yield self._photo(picture, picture.load, said or {})
         yield from (self._alone(stem, half) for stem, half in alone.items())
 
     def _alone(self, stem: str, half: _Half) -> LeftOut:

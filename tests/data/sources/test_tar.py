@@ -13,8 +13,7 @@ from geotune.data.sources.tar import TarError, members_of
 
 def contents(path: Path) -> Iterator[tuple[str, bytes]]:
     for member in members_of(path):
-        load, _ = member.keep()
-        yield member.name, load()
+        yield member.name, member.keep().load()
 
 
 @pytest.mark.parametrize("file", ["a.tar", "a.tar.gz", "a.TGZ"])
@@ -37,13 +36,13 @@ def test_what_is_no_plain_file_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_photo_of_a_plain_archive_is_not_held(archive: Callable[..., Path]) -> None:
     files = {"a": b"1" * 1000}
-    (plain,) = members_of(archive(files, "a.tar"))
-    assert plain.keep()[1] == 0
+    for plain in members_of(archive(files, "a.tar")):
+        assert plain.keep().held == 0
     for packed in members_of(archive(files, "a.tar.gz")):
-        load, held = packed.keep()
-    assert (held, load()) == (1000, b"1" * 1000)
+        kept = packed.keep()
+    assert (kept.held, kept.load()) == (1000, b"1" * 1000)
     with pytest.raises(RuntimeError, match="taken before"):
-        load()
+        kept.load()
 
 
 def test_an_archive_without_an_end_mark_is_whole(archive: Callable[..., Path]) -> None:
