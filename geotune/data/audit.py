@@ -28,10 +28,10 @@ Twin = tuple[str, str, str, str]
 class Seen:
     """What training has seen of one held-out split. Distances in metres from its photos to the nearest training photo.
 
-    `spots` are places of the place radius, however the photos were divided: photos of one spot err alike. `beside` of
-    the `training` photos are within that radius of any held-out photo. The rest count this split's photos: those that
-    stand exactly where a training photo stands, those that look like a training photo, those of a burst or an outing
-    (session) of which training has a part; these two are -1 where no photo has a time.
+    `places` are what was held out, places or blocks; `spots` are places in any case, for photos of one spot err alike.
+    `beside` of the `training` photos are within a place's radius of any held-out photo. The rest count this split's
+    photos: those that stand exactly where a training photo stands, those that look like a training photo, those of a
+    burst or an outing (session) of which training has a part; these two are -1 where no photo has a time.
     """
 
     photos: int
@@ -80,7 +80,7 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     seen = {}
     for held in [held for held in HELD if (name == held).any()]:
         twins = len(np.unique(alike[held, "train"][:, 0]))
-        seen[held] = _seen(catalogue, train, name == held, twins, beside, settings.radius, groups)
+        seen[held] = _seen(catalogue, train, name == held, twins, beside, settings, groups)
     ids = catalogue["id"]
     named = [
         (str(ids.iloc[i]), one, str(ids.iloc[j]), other) for (one, other), pairs in alike.items() for i, j in pairs
@@ -89,17 +89,18 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
 
 
 def _seen(
-    catalogue: "DataFrame", train: Bools, held: Bools, twins: int, beside: int, radius_m: float,
+    catalogue: "DataFrame", train: Bools, held: Bools, twins: int, beside: int, settings: SplitSettings,
     groups: tuple[Ints, Ints] | None,
 ) -> Seen:  # fmt: skip
     lat, lon = (catalogue[name].to_numpy(np.float64) for name in ("lat", "lon"))
     metres, _ = Points(lat[train], lon[train]).nearest(lat[held], lon[held])
+    held_out = int(catalogue["place"][held].nunique())
     # photos of groups of which training has a part
     shared = [int(np.isin(group[held], group[train]).sum()) for group in groups] if groups else [-1, -1]
     return Seen(
         photos=int(held.sum()),
-        places=int(catalogue["place"][held].nunique()),
-        spots=int(places(lat[held], lon[held], radius_m).max(initial=-1)) + 1,
+        places=held_out,
+        spots=int(places(lat[held], lon[held], settings.radius).max()) + 1 if settings.by == "block" else held_out,
         closest_m=float(metres.min()),
         p5_m=float(np.quantile(metres, 0.05)),
         median_m=float(np.median(metres)),
