@@ -38,7 +38,8 @@ WHY = {
     BURST: "shots seconds apart show one thing: keep them in one split with --group burst",
     STALE: "indoors and just after a start a phone writes its last known position: these can be far off. Look at them "
     "on the map and remove those that are wrong",
-    JUMP: "no one travels so fast: one of the two positions, or the camera's clock, is wrong",
+    JUMP: "no one travels so fast: one of the two positions, or the camera's clock, is wrong; or there are two "
+    "cameras of one model",
     SHARED_POSITION: "probably not measured but looked up: the middle of a town, a park or a country. True positions "
     "of many photos seldom agree to the last digit, unless a tripod or an album stands behind them",
     INACCURATE: "the camera itself says how far off its position may be: a model learns nothing finer from it",

@@ -23,6 +23,8 @@ CLOCK_SECONDS = 1.0
 """A camera's clock counts whole seconds: two photos may lie this much further apart than it says."""
 JUMP_METRES = 100.0
 """Below this a jump may be the jitter of the position."""
+MANY_JUMPS, SHARE_OF_JUMPS = 10, 0.1
+"""With more jumps, and a larger share of them, a camera is many: phones of one model that write no serial number."""
 
 
 def in_bursts(catalogue: "DataFrame", keep: Bools) -> list[Finding]:
@@ -65,6 +67,7 @@ def jumps(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> list[
     """Photos of a known camera that it cannot have reached in time from the photo before.
 
     Where it is back at once, the one in between is told; else the later one, though the earlier may be the wrong one.
+    A camera that jumps all the time is many cameras of one model, and none of its jumps is told.
     """
     rows = _known(catalogue, keep)
     part = catalogue.iloc[rows]
@@ -79,7 +82,10 @@ def jumps(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> list[
     in_time = seconds[out_and_back] + seconds[out_and_back + 1] + CLOCK_SECONDS
     away = out_and_back[around <= np.maximum(JUMP_METRES, limit * in_time)]
     jump[away + 1] = False  # the way back is no case of its own
-    to = np.flatnonzero(jump)
+    camera = part["camera"].to_numpy(np.int64)[order][1:]
+    _, camera, photos = np.unique(camera, return_inverse=True, return_counts=True)
+    jumped = np.bincount(camera, jump)
+    to = np.flatnonzero(jump & ~((jumped > MANY_JUMPS) & (jumped > SHARE_OF_JUMPS * photos))[camera])
     details = [f"{ground(float(metres[at]))} in {_span(seconds[at])}" for at in to]
     return findings(catalogue, rows[order[to + 1]], JUMP, details, rows[order[to]])
 

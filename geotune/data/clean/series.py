@@ -19,6 +19,8 @@ SESSION_MINUTES = 30.0
 """A session ends where a camera rests for longer than this."""
 STRANGER_METRES = 500.0
 """A photo whose camera is unknown continues a session only within this distance: it may be somebody else's."""
+TRAVEL_METRES_PER_SECOND = 40.0
+"""A known camera may travel so fast besides, 144 km/h: phones of one model without serial numbers are many cameras."""
 
 
 def bursts(catalogue: "DataFrame") -> Ints:
@@ -33,11 +35,13 @@ def bursts(catalogue: "DataFrame") -> Ints:
 def sessions(catalogue: "DataFrame") -> Ints:
     """The session of each photo of a catalogue, numbers from 0, shape (N,); one without a time is one of its own.
 
-    A session is a chain: each photo within SESSION_MINUTES of the same camera's photo before it.
+    A session is a chain: each photo within SESSION_MINUTES of the same camera's photo before it, and in its reach.
     """
     order, seconds, metres = neighbours(catalogue)
     known = catalogue["camera"].to_numpy(np.int64)[order][1:] != 0
-    return chains(order, (seconds <= 60 * SESSION_MINUTES) & (known | (metres <= STRANGER_METRES)))
+    soon = seconds <= 60 * SESSION_MINUTES
+    reach = STRANGER_METRES + np.multiply(TRAVEL_METRES_PER_SECOND, seconds, out=np.zeros_like(seconds), where=known)
+    return chains(order, soon & (metres <= reach))
 
 
 def neighbours(catalogue: "DataFrame") -> tuple[Ints, Floats, Floats]:

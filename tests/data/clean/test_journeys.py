@@ -68,6 +68,14 @@ def test_flights_jitter_and_strangers_do_not_jump(catalogue: Make) -> None:
         assert jumps(made, everything(made), SETTINGS) == []
 
 
+def test_many_phones_of_one_model_are_no_traveller(catalogue: Make) -> None:
+    lat = np.random.default_rng(0).uniform(40, 60, 50)
+    made = catalogue(50, time=np.arange(50) * 60, lat=lat)
+    assert jumps(made, everything(made), SETTINGS) == []
+    one_more = catalogue(52, time=np.arange(52) * 60, lat=np.r_[lat, 10, 20], camera=[1] * 50 + [2] * 2)
+    assert [f.id for f in jumps(one_more, everything(one_more), SETTINGS)] == ["p51"]
+
+
 def test_what_was_left_out_is_no_neighbour(catalogue: Make) -> None:
     made = catalogue(3, time=[0, 1, 2], lat=[52.0, 48.0, 52.0])
     keep = np.array([True, False, True])

@@ -47,6 +47,11 @@ def test_strangers_share_a_session_only_near_each_other(catalogue: Make) -> None
     assert together(sessions(made)) == {frozenset({0, 1}), frozenset({2})}
 
 
+def test_phones_of_one_model_share_no_session_across_the_land(catalogue: Make) -> None:
+    made = catalogue(3, time=[0, 60, 120], lat=[52.0, 52.02, 53.0])  # 2.2 km in a minute, then 109 km
+    assert together(sessions(made)) == {frozenset({0, 1}), frozenset({2})}
+
+
 def test_no_photos_no_groups(catalogue: Make) -> None:
     assert bursts(catalogue(0)).shape == sessions(catalogue(0)).shape == (0,)
 
