@@ -55,11 +55,7 @@ def say_next(dataset: "Dataset", out: Path) -> None:
 
 def show_cases(left_out: Mapping[str, int], noted: Mapping[str, int], examples: Mapping[str, str]) -> None:
     """What was left out and what looks odd, counted, with an example and with what usually causes it."""
-    from geotune.data.clean import WHY
-    from geotune.data.sources.why import why as source_why
-
-    def why(reason: str) -> str:
-        return WHY.get(reason) or source_why(reason)
+    from geotune.data.clean import why
 
     if left_out:
         click.echo("\nLeft out:")
