@@ -25,20 +25,24 @@ from geotune.data.sources.why import NO_GPS, why
 from geotune.data.split import SPLITS, SplitSettings, divide, groups_of
 from geotune.data.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
-from geotune.geo.extent import extent_of
+from geotune.geo.extent import REGION_RADIUS_KM, extent_of
+from geotune.geo.metrics import Extent
+from geotune.geo.sphere import distance_km, geometric_median
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ImportSettings", "Imported", "import_photos", "source_of"]
 
-Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.str_]
 Report = Callable[..., Any]
 """`write_report` of geotune.report.cleaning, which stands on a floor above this one."""
 
 CLEANING = "looking for faults"
+FEW_STRAYS = 3
+"""So many photos far from all others, of ten times as many or more, are strays."""
 
 
 class ImportSettings(Settings):
@@ -110,7 +114,7 @@ def import_photos(
             raise _nothing(settings.source, cases)
         tell(CLEANING, 0, None)
         lat, lon = (catalogue[name].to_numpy(np.float64) for name in ("lat", "lon"))
-        cleaning = clean(catalogue, settings.clean, extent_of(lat, lon))
+        cleaning = clean(catalogue, settings.clean, _extent(lat, lon))
         findings = list(cleaning.findings)
         kept = np.flatnonzero(cleaning.keep)
         try:
@@ -134,6 +138,13 @@ def import_photos(
     noted, _ = counts(found for found in findings if not found.left_out)
     added = Counter({name: int((of_row == name).sum()) for name in SPLITS})
     return Imported(out, writer.left_out, examples, noted, intake.columns, own_splits, added)
+
+
+def _extent(lat: Floats, lon: Floats) -> Extent:
+    """The extent of photos that are not clean yet: a few strays among few photos make no world of a town."""
+    strays = len(lat) - int((distance_km(lat, lon, *geometric_median(lat, lon)) <= REGION_RADIUS_KM).sum())
+    few = min(FEW_STRAYS, len(lat) // 10)
+    return "region" if strays <= few else extent_of(lat, lon)
 
 
 def _divided(kept: "pd.DataFrame", settings: SplitSettings) -> tuple[Texts, Ints, str, bool]:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import cv2
+import msgpack
 import numpy as np
 import pytest
 
@@ -51,11 +52,13 @@ def test_import_says_what_it_did_and_what_comes_next(geotune, table: Path, tmp_p
     )
     assert code == 0
     assert "40 photos, region" in screen
-    assert "left out       1  file not found (the first: gone.jpg)" in screen
+    assert re.search(r"Left out:\n +1  file not found \(the first: gone.jpg\)\n +names count from the table's", screen)
+    assert f"Every case, with a map and pictures:  {out / 'cleaning.html'}" in screen
+    assert "gone.jpg,file not found,yes" in (out / "cleaning.csv").read_text()
     assert re.search(r"  train +\d+ photos of +\d+ blocks ", screen)
     assert re.search(r"warning: only \d photos of \d blocks? to test on; below 30 photos or 5 blocks the int", screen)
     assert "how well does it do in 200 m blocks of which it has seen no photo?" in screen
-    assert progress == "looking for positions …\nimporting photos …\n"
+    assert progress == "reading photos …\nlooking for faults …\nwriting shards …\n"
     dataset = open_dataset(out)
     assert dataset.counts["valid"] == pytest.approx(8, abs=2)
     assert dataset.description.split["block"] == "200m"
@@ -72,7 +75,7 @@ def test_demo(geotune, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem", "mend"),
     [
-        (["import", "nowhere", "out"], "nowhere: no such file or folder", "give a folder of photos, or a CSV file"),
+        (["import", "nowhere", "out"], "nowhere: no such file or folder", "give a folder of photos, a CSV file, or"),
         (["import", "new", "src"], "src: exists already and is no dataset (40 photos)", "geotune data import src new"),
         (
             ["import", "src", "src/labels.csv"],
@@ -158,14 +161,14 @@ def test_it_loads_no_torch(table: Path, tmp_path: Path) -> None:
 def test_an_interrupted_import_leaves_nothing(table: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "data" / "town"
     code = (
-        "import sys, time; from geotune.data import importer; from geotune.cli import main\n"
-        "plain = importer.prepare\n"
-        "importer.prepare = lambda *given: (time.sleep(0.3), plain(*given))[1]\n"  # time enough to be interrupted in
+        "import sys, time; from geotune.data import intake; from geotune.cli import main\n"
+        "plain = intake.prepare\n"
+        "intake.prepare = lambda *given: (time.sleep(0.3), plain(*given))[1]\n"  # time enough to be interrupted in
         "main(sys.argv[1:])"
     )
     words = [sys.executable, "-c", code, "data", "import", str(table), str(out)]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "data").exists() or not list((tmp_path / "data").glob(".town.part-*/train/*.part")):
+    while not (tmp_path / "data").exists() or not list((tmp_path / "data").glob(".town.part-*/photos")):
         assert running.poll() is None
         time.sleep(0.01)
     running.send_signal(getattr(signal, name))
@@ -184,11 +187,107 @@ def test_help_lists_every_option_with_its_default(geotune) -> None:
     code, screen, _ = geotune("data", "import", "--help")
     assert code == 0
     for words in (
-        "--split [place|block|given]",
+        "--split [place|block|given|photo]",
         "--radius LENGTH",
         "[default: 25m]",
         "--max-side",
         "[default: 512]",
         "--images",
+        *("--add", "--in-place", "--labels", "--group", "--gap", "--quality", "--columns", "--keep-far"),
     ):
         assert words in screen
+
+
+def test_kept_columns_faults_and_the_sources_own_splits_are_said(geotune, table: Path, tmp_path: Path) -> None:
+    lines = table.read_text().splitlines()[2:]
+    (table.parent / "copy.jpg").write_bytes((table.parent / "0.jpg").read_bytes())
+    (table.parent / "far.jpg").write_bytes((table.parent / "1.jpg").read_bytes() + b"\0")
+    splits = ["train", "valid", "test"]
+    rows = [f"{line},{splits[i % 3]},Ely,{i % 7}" for i, line in enumerate(lines)]
+    rows += ["copy.jpg,52,0.1,train,Ely,0", "far.jpg,-30,100,train,Perth,0"]
+    table.write_text("\n".join(["file,latitude,longitude,split,city,owner", *rows]))
+    _, screen, _ = geotune("data", "import", table, tmp_path / "town")
+    assert re.search(r"1  the same file as another photo \(the first: copy.jpg\)\n +a copy teaches nothing", screen)
+    assert re.search(r"1  far from all others \(the first: far.jpg\)", screen)
+    assert "Other columns kept with each photo: city, owner  (--columns none leaves them out)" in screen
+    assert "labels.csv has splits of its own: --split given keeps to them." in screen
+    _, screen, _ = geotune(
+        "data", "import", table, tmp_path / "all", "--keep-far", "--keep-duplicates", "--columns", "owner", "--split",
+        "given",
+    )  # fmt: skip
+    assert "42 photos" in screen
+    assert "Left out" not in screen
+    assert "has splits of its own" not in screen
+    split = open_dataset(tmp_path / "all").split("train")
+    assert {key for i in range(len(split)) for key in split.record(i).extra} >= {"owner", "sha", "phash"}
+    assert not any("city" in split.record(i).extra for i in range(len(split)))
+
+
+def test_photos_are_added(geotune, table: Path, tmp_path: Path) -> None:
+    geotune("data", "import", table, tmp_path / "town")
+    lines = table.read_text().splitlines()
+    (table.parent / "half.csv").write_text("\n".join([lines[0], "new.jpg,52.5,0.1", *lines[2:4]]))
+    cv2.imwrite(str(table.parent / "new.jpg"), np.random.default_rng(99).integers(0, 256, (48, 64, 3), np.uint8))
+    code, screen, _ = geotune("data", "import", table.parent / "half.csv", tmp_path / "town", "--add")
+    assert code == 0
+    assert re.match(r"Added 1 photo: 1 to (train|valid|test)\.\n", screen)
+    assert "41 photos, region" in screen
+    assert "2  the same file as another photo" in screen
+    code, screen, _ = geotune("data", "import", table.parent / "half.csv", tmp_path / "town", "--add")
+    assert screen.startswith("Added 0 photos, so nothing changed.\n")
+    for words, problem, mend in (
+        (
+            ["--add", "--radius", "9m", "--quality", "70"],
+            "--radius, --quality with --add:",
+            "leave --radius, --quality",
+        ),
+        (["--in-place"], "a dataset that exists already", "name another folder"),
+        (["--add", "--in-place"], "only .msg shards can be used where they lie", "leave --in-place out"),
+    ):
+        code, _, err = geotune("data", "import", table, tmp_path / "town", *words)
+        assert code == 2
+        assert problem in err
+        assert mend in err
+    code, _, err = geotune("data", "import", table, tmp_path / "nowhere", "--add")
+    assert code == 2
+    assert "no such folder" in err
+
+
+def test_shards_are_used_where_they_lie(geotune, table: Path, tmp_path: Path) -> None:
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    with (shards / "shard_0.msg").open("wb") as stream:
+        for i in range(40):
+            image = (table.parent / f"{i}.jpg").read_bytes()
+            record = {"id": f"p{i}", "image": image, "latitude": 52 + i / 1112, "longitude": 0.1}
+            stream.write(msgpack.packb(record))
+    code, _, err = geotune("data", "check", shards)
+    assert code == 2
+    assert "--in-place" in err
+    code, _, err = geotune("data", "import", shards, tmp_path / "town", "--in-place", "--max-side", 100)
+    assert "nothing is copied, so nothing is changed" in err
+    code, screen, _ = geotune("data", "import", shards, tmp_path / "town", "--in-place")
+    assert code == 0
+    assert "40 photos, region" in screen
+    assert not list((tmp_path / "town").rglob("*.msg"))
+    code, screen, _ = geotune("data", "check", tmp_path / "town")
+    assert code == 0
+    (shards / "shard_0.msg").write_bytes((shards / "shard_0.msg").read_bytes()[:-1])
+    code, _, err = geotune("data", "check", tmp_path / "town")
+    assert code == 2
+    assert "changed since the import" in err
+
+
+def test_all_that_is_wrong_with_options_is_one_message(geotune, table: Path, tmp_path: Path) -> None:
+    for words, problem in (
+        (["--quality", "5"], "expected a value at least 30; got 5"),
+        (["--columns", "owner"], "no photo has owner; other columns are: none"),
+        (["--group", "owner"], "no photo says its owner"),
+        (["--group", "session"], "no photo says a capture time"),
+        (["--gap", "9km"], "every training photo is nearer than that to a held-out one"),
+        (["--labels", table], "--labels belongs to .msg shards"),
+    ):
+        code, _, err = geotune("data", "import", table, tmp_path / "town", *words)
+        assert code == 2, words
+        assert problem in err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]

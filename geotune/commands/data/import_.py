@@ -89,7 +89,7 @@ def command(
     from geotune.report.cleaning import write_report
 
     _refuse_strange(ctx, "block", fits=("block",))
-    _refuse_strange(ctx, "radius", fits=("place", "given", "photo"))
+    _refuse_strange(ctx, "radius", fits=("place",))
     if add:
         _refuse_settled(ctx, out)
         open_dataset(out)  # before the source is looked at, which may take its time
