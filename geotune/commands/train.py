@@ -71,6 +71,7 @@ command.settings = ("geotune.commands.train:Words", "geotune.train.settings:Trai
 
 def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     """The command's own words and the run's settings: the file's, then the command line's."""
+    from geotune.data.remote import absolute
     from geotune.train.settings import TrainConfig
 
     given = parse_overrides(words, _meant)
@@ -87,7 +88,7 @@ def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
         config = config.model_copy(update={"data": "data"})
-    return own, config.model_copy(update={"data": str(Path(config.data).expanduser().absolute())})
+    return own, config.model_copy(update={"data": absolute(config.data)})
 
 
 def _meant(word: str) -> str:

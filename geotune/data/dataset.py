@@ -191,7 +191,7 @@ def open_dataset(path: str | Path) -> Dataset:
             if Path(shard).name != shard or Path(name).name != name:  # it may come from anywhere
                 raise GeotuneError(f"{described}: damaged ({name}/{shard} is no name of a shard)", again)
             if copy and split.links:
-                raise GeotuneError(f"{copy.url}: its photos lie elsewhere", "upload one imported without --in-place")
+                raise GeotuneError(f"{copy.url}: its photos lie elsewhere", "upload a dataset imported without --in-place")
             if not copy and shard not in split.links and not (folder / name / shard).is_file():
                 raise GeotuneError(f"{folder}: {name}/{shard} is missing", again)
     if copy:

@@ -34,6 +34,11 @@ def url_of(source: str | Path) -> str | None:
     return f"{scheme}://{'/' if scheme == 'file' else ''}{rest}"
 
 
+def absolute(source: str | Path) -> str:
+    """The name of a dataset that holds in every folder: its URL, or its absolute path."""
+    return url_of(source) or str(Path(source).expanduser().absolute())
+
+
 def local(source: str | Path, on_progress: OnProgress | None = None) -> Path:
     """The local path of a dataset, or of a source of photos: of a remote one all files are fetched.
 

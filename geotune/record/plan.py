@@ -4,7 +4,6 @@ import platform
 import warnings
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -179,5 +178,5 @@ class Plan:
             )
 
     @property
-    def data(self) -> Path:
-        return Path(self.settings.data)
+    def data(self) -> str:
+        return self.settings.data
