@@ -30,7 +30,8 @@ def check_against(a: "Dataset", b: "Dataset", words: tuple[str, str], report: Pa
             f"{words[0]} --against {words[1]}: one dataset, not two",
             f"what is alike across its splits: geotune data check {shlex.quote(words[0])}",
         )
-    names = (a.folder.name, b.folder.name) if a.folder.name != b.folder.name else words
+    short = tuple(word if "://" in word else one.folder.name for word, one in zip(words, (a, b), strict=True))
+    names = (short[0], short[1]) if short[0] != short[1] else words
     mine, broken = read(a, fast=fast, stage="looking at the first")
     theirs, others = read(b, fast=fast, stage="and at the second")
     alike = against(mine, theirs)
