@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--against", "other", metavar="DATASET",
               help="Another dataset: which photos of the two look the same?")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-              help="Where cleaning.csv and cleaning.html go, or with --against against.csv  [default: the dataset's own "
+              help="Where cleaning.csv and cleaning.html go, with --against against.csv  [default: the dataset's own "
                    "folder, or nowhere]")  # fmt: skip
 @click.option("--fast", is_flag=True,
               help="Believe the hashes that import stored, and decode only photos without one.")  # fmt: skip
