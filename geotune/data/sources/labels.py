@@ -7,7 +7,7 @@ A CSV file (`IMG_ID,LAT,LON,…`) or a mapping in JSON: `{"img_id": [coarse, mid
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
@@ -50,8 +50,9 @@ class Labels:
 
 def bare(identity: str) -> str:
     """An id without folder, and without a photo's suffix."""
-    name = PurePosixPath(identity.replace("\\", "/"))
-    return name.stem if name.suffix.lower() in PHOTO_SUFFIXES else name.name
+    name = identity.replace("\\", "/").rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix}".lower() in PHOTO_SUFFIXES else name
 
 
 def labels_beside(folders: Iterable[Path]) -> list[Path]:

@@ -55,9 +55,9 @@ class ShardsSource(Settings):
         seen = Names()
         photos = lost = 0
         for shard in shards:
-            name = shard.relative_to(root).as_posix()
+            name, split = shard.relative_to(root).as_posix(), split_of(shard, root)
             for record in read_records(shard):
-                found = _look(record, shard, name, split_of(shard, root), tables, seen)
+                found = _look(record, shard, name, split, tables, seen)
                 photos += isinstance(found, Photo)
                 lost += isinstance(found, LeftOut) and found.reason == NO_COORDINATES
                 yield found
