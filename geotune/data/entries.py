@@ -53,6 +53,21 @@ class Entry:
     def in_use(self) -> bool:
         return bool(self.used) and not _free(self.folder)
 
+    @property
+    def filled(self) -> float | None:
+        """The share that is there; None where it is not counted."""
+        rows = int(self.about.get("photos", 0))
+        if not rows:
+            return None
+        if (self.folder / "complete").exists():
+            return 1.0
+        if (self.folder / "state").exists():
+            from geotune.data.claims import count_filled
+
+            return count_filled(self.folder) / rows
+        done = sum(1 for _ in self.folder.glob("*.done"))
+        return min(1.0, done * int(self.about.get("chunk", 1)) / rows)
+
 
 def entries() -> list[Entry]:
     """All entries, the least recently used ones first; those that are never held come last."""
@@ -227,4 +242,4 @@ def _entry(folder: Path) -> Entry:
             size += status.st_blocks * 512  # a file with holes takes less than its length
             if path.name == "used" and path.parent == folder:
                 used = status.st_mtime
-    return Entry(folder, description(folder), size, used)
+    return Entry(folder, description(folder) or {"what": folder.name.partition("-")[0]}, size, used)

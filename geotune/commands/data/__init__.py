@@ -6,6 +6,7 @@ COMMANDS = {
     "import": "Make a dataset of your photos.",
     "check": "Show what a dataset holds, and whether its results can be trusted.",
     "demo": "Build the demo dataset.",
+    "cache": "Show or clear what is kept of decoded photos, features and remote folders.",
 }
 
 command = Lazy(COMMANDS, __name__, help="Import photos, build the demo dataset, check a dataset.")
