@@ -12,7 +12,7 @@ from geotune.geo.extent import extent_of
 from geotune.geo.sphere import Floats, LocalFrame, geometric_median
 from geotune.report import style
 from geotune.report.errors import world_outlines
-from geotune.report.style import BLUE, GREEN, GREY, ORANGE, PALE, RED, short, shorts
+from geotune.report.style import BLUE, GREEN, GREY, ORANGE, RED, short, shorts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,7 +21,7 @@ MOST_POINTS, MOST_CASES = 6000, 1000
 """Photos of a split, and cases of a reason, that are drawn: of more, those that cover the ground."""
 HIDDEN_FROM = 200
 """A reason with more cases of the kind that is only noted is hidden until its name is clicked: it would cover all."""
-SPLIT_COLOURS = {"train": PALE, "valid": GREEN, "test": ORANGE}
+SPLIT_COLOURS = {"train": "#82aee8", "valid": GREEN, "test": ORANGE}
 LEFT_OUT_COLOURS = (RED, "#862e9c", "#5c3d0c", "#212529")
 NOTED_COLOURS = (BLUE, "#0b7285", "#c2255c", "#5f3dc4", "#66a80f", "#343a40")
 
