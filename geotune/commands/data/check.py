@@ -124,7 +124,8 @@ def _show_seen(found: "Audit") -> None:
 def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
     from geotune.data.flattery import enough, interval, percent, spots_for
 
-    if test := found.seen.get("test"):
+    test = found.seen.get("test")
+    if test and enough(test):
         within = percent(interval(test.spots))
         click.echo(
             f"\nWith {_count(test.spots, 'spot')} to test on expect a mean error to be right to some ±{within}; "
