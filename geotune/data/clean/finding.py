@@ -25,12 +25,12 @@ SHARED_POSITION = "shares its exact position with many photos"
 INACCURATE = "inaccurate position"
 
 WHY = {
-    DUPLICATE: "a copy teaches nothing, and in another split it gives the answer away. The first one is kept; "
-    "--keep-duplicates keeps all",
-    CONTRADICTORY: "one of the positions is wrong and nothing says which, so none is used: mend the table, or remove "
-    "the wrong copies",
-    FAR: "a wrong position, or a photo of a holiday: it would stretch the region that a model has to cover. "
-    "--keep-far keeps it",
+    DUPLICATE: "a copy teaches nothing, and in another split it gives the answer away. Import keeps the first alone, "
+    "unless --keep-duplicates is given",
+    CONTRADICTORY: "one of the positions is wrong and nothing says which: mend the table, or remove the wrong copies. "
+    "Import leaves all of them out, unless --keep-duplicates is given",
+    FAR: "a wrong position, or a photo of a holiday: it stretches the region that a model has to cover. Import leaves "
+    "it out of a region, unless --keep-far is given",
     NEAR_DUPLICATE: "a smaller copy, an edited one, or two shots from one spot: together in training it does no harm, "
     "across splits it flatters (geotune data check)",
     ELSEWHERE: "one of the two positions is probably wrong; or it is a poster, a screenshot, or two streets that look "
