@@ -88,6 +88,12 @@ def _add(
     import pandas as pd
 
     old = catalogue_of(dataset, lambda done, of: tell(OLD, done, of), decode=False)
+    if settings.taking.group and not (old["group"] != "").any():
+        raise GeotuneError(
+            f"{dataset.folder}: no {settings.taking.group} is divided in it (--group), but its photos do not say "
+            "theirs (--columns)",
+            "make a dataset of all photos, old and new: geotune data import PHOTOS OUT",
+        )
     cameras = int(old["camera"].max())
     with taken_in(settings.source, settings.taking, part, tell, cameras) as intake:
         cases = [finding_of(item) for item in intake.left_out]

@@ -175,6 +175,7 @@ def test_an_interrupted_import_leaves_nothing(table: Path, tmp_path: Path, name:
     _, err = running.communicate(timeout=30)
     assert running.returncode in (130, 143)
     assert "Traceback" not in err
+    assert f"Stopped: {out} was not made." in err
     assert os.listdir(tmp_path) == ["src"]  # noqa: PTH208
 
 

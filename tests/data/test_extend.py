@@ -169,6 +169,14 @@ def test_a_group_is_not_divided_by_newcomers(photos: Callable[..., Path], tmp_pa
     assert splits_of(new).items() >= splits_of(old).items()
 
 
+def test_groups_that_were_not_kept_cannot_be_extended(photos: Callable[..., Path], tmp_path: Path) -> None:
+    rows = [{**row, "owner": f"o{i // 3}"} for i, row in enumerate(street(60))]
+    source = photos("a", rows)
+    made(source, tmp_path / "town", split={"group": "owner"}, columns="none")
+    with pytest.raises(GeotuneError, match=r"no owner is divided in it .* do not say theirs"):
+        add(source, tmp_path / "town")
+
+
 def test_the_settings_are_the_datasets_own(photos: Callable[..., Path], tmp_path: Path) -> None:
     source = photos("a", street(30, city="Ely"))
     made(source, tmp_path / "town", max_side=40, columns="none", split={"by": "block", "block": "200m"})

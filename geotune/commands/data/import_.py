@@ -1,5 +1,7 @@
 """`geotune data import`: photos of any source become a dataset, or join one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,13 +100,23 @@ def command(
     given = source_of(local(source), images=images, labels=labels)
     _refuse_in_place(ctx, given)
     if add:
-        with cleaning_up(), progress() as tell:
+        with _saying(out, add), cleaning_up(), progress() as tell:
             done = add_photos(given, out, in_place=options["in_place"], on_progress=tell, report=write_report)
     else:
         chosen = _settings(given, options)
-        with cleaning_up(), progress() as tell:
+        with _saying(out, add), cleaning_up(), progress() as tell:
             done = import_photos(chosen, out, on_progress=tell, report=write_report)
     _tell_what_was_done(done, add, given)
+
+
+@contextmanager
+def _saying(out: Path, add: bool) -> Iterator[None]:
+    """Whoever interrupts is told what there is now."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        click.echo(f"\nStopped: {out} {'is as it was' if add else 'was not made'}.", err=True)
+        raise
 
 
 def _settings(source: "Source", options: dict[str, Any]) -> "ImportSettings":
