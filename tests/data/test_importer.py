@@ -15,7 +15,7 @@ from geotune.errors import GeotuneError, SettingsError
 
 
 def settings(source: Path, **given: Any) -> ImportSettings:
-    chosen = source_of(source, given.pop("images", None))
+    chosen = source_of(source, images=given.pop("images", None))
     return build(ImportSettings, {"source": chosen.model_dump(), **given})
 
 

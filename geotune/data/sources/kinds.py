@@ -24,10 +24,12 @@ Source = Annotated[
 ]
 
 KINDS = "a folder of photos, a CSV file, or parquet, .tar or .msg files"
+STRAY = 0.1
+"""Less than this share of a folder's bytes is a logo or an example, not data."""
 ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
 
-def source_of(path: Path | str, images: Path | None = None, labels: Path | None = None) -> Source:
+def source_of(path: Path | str, *, images: Path | None = None, labels: Path | None = None) -> Source:
     """The kind of source that lies at a path; raises GeotuneError where it is none, or where an option is another's.
 
     A folder is what most of its bytes are: photos, parquet, tar or shards. `images` is where a CSV file's images lie,
@@ -69,11 +71,20 @@ def _kind_of(name: str) -> str:
 
 
 def _folder(path: Path) -> str:
+    """The kind that most of a folder's bytes are. Raises GeotuneError where another kind would be lost silently."""
     size: Counter[str] = Counter()
+    first: dict[str, Path] = {}
     for file in islice(files_below(path), LOOK_AT_MOST):
         if kind := _kind_of(file.name):
             size[kind] += 1 + (file.stat().st_size if file.is_file() else 0)
-    return size.most_common(1)[0][0] if size else "photos"
+            first.setdefault(kind, file)
+    (kind, most), (other, more) = [*size.most_common(2), ("photos", 0), ("", 0)][:2]
+    if kind != "photos" and more > STRAY * most:  # a folder of photos names what else lies in it
+        raise GeotuneError(
+            f"{path}: holds both {first[kind].name} and {first[other].name}",
+            f"import them one by one: geotune data import {shlex.quote(str(first[kind]))} OUT, or move one kind away",
+        )
+    return kind
 
 
 def _file(path: Path) -> str:

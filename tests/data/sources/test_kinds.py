@@ -15,7 +15,8 @@ from geotune.errors import GeotuneError
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     for name, size in {
-        "photos/a/1.jpg": 900, "photos/backup.tar": 100, "pq/data/train-0.parquet": 900, "pq/assets/logo.png": 100,
+        "photos/a/1.jpg": 900, "photos/backup.tar": 100, "pq/data/train-0.parquet": 900, "pq/assets/logo.png": 80,
+        "mixed/0.tar": 900, "mixed/p/1.jpg": 300,
         "wd/0.tar": 1, "wd/1.tgz": 1, "wd/index.json": 99, "ms/train/shard_0.msg": 1, "ms/labels.csv": 99,
         "t.csv": 1, "t.tsv": 1, "t.zip": 1, "t.doc": 1, "m.json": 1, "empty/notes.txt": 1, "made/dataset.json": 1,
         "a.JPG": 1, "a.dng": 1, "a.mp4": 1,
@@ -58,6 +59,7 @@ def test_options_reach_their_source(files: Path) -> None:
     [
         ("nowhere", {}, "no such file or folder", "give a folder of photos, a CSV file, or"),
         ("made", {}, "a dataset already", "use it: geotune search data="),
+        ("mixed", {}, "holds both 0.tar and 1.jpg", "import them one by one: geotune data import "),
         ("a.JPG", {}, "a single photo", "give the folder that holds it"),
         ("a.dng", {}, "a single photo", "give the folder that holds it"),
         ("a.mp4", {}, "a video", "save frames of it as JPEG"),
