@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from geotune.report.cleaning import write_report
 
 from geotune.cli import main
 from geotune.data.catalogue import COLUMNS
@@ -21,6 +20,7 @@ from geotune.data.split import SplitSettings, divide
 from geotune.data.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 from geotune.geo.sphere import distance_km
+from geotune.report.cleaning import write_report
 from tests.data.split.points import METRE, settings
 
 Run = tuple[int, str, str]
