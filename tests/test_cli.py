@@ -9,8 +9,9 @@ import sys
 import click
 import pytest
 
-from geotune import __version__, cli
+from geotune import __version__
 from geotune.cli import COMMANDS, QUIET, main
+from geotune.commands.lazy import Lazy
 from geotune.errors import GeotuneError, SettingsError
 
 HEAVY = ("torch", "torchvision", "timm", "ray", "mlflow", "optuna", "albumentations", "cv2", "sklearn", "pandas")
@@ -37,7 +38,7 @@ def command(monkeypatch):
         def body():
             raise error
 
-        monkeypatch.setattr(cli.Lazy, "get_command", lambda *_: click.Command("ui", callback=body))
+        monkeypatch.setattr(Lazy, "get_command", lambda *_: click.Command("ui", callback=body))
         monkeypatch.setattr(sys, "argv", ["geotune", "ui"])
         return code_of("ui")
 

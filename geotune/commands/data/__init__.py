@@ -1,6 +1,6 @@
 """`geotune data …`: one file a command, loaded when it runs."""
 
-from geotune.cli import Lazy
+from geotune.commands.lazy import Lazy
 
 COMMANDS = {
     "import": "Make a dataset of your photos.",
