@@ -44,28 +44,28 @@ def read_exif(path: Path) -> Exif:
 
     Raises OSError, SyntaxError, ValueError or Pillow's DecompressionBombError for a file that is no picture.
     """
-    import struct
-
     from PIL import Image
 
     quiet_pillow()
     with path.open("rb") as stream:
         try:
             picture = Image.open(stream)
-        except (IndexError, KeyError, TypeError, OverflowError, RecursionError, struct.error) as error:
-            raise ValueError(f"no picture ({error})") from None  # a reader that trusted a damaged header
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            raise
+        except Exception as error:  # a reader that trusted a damaged header
+            raise ValueError(f"no picture ({error})") from None
         with picture:
             return exif_of(picture)
 
 
 def quiet_pillow() -> None:
     """Pillow warns of odd tags, which is our normal case; `catch_warnings` does not work in several threads."""
+    import logging
     import warnings
 
-    if not any(
-        action == "ignore" and module and module.pattern == "PIL" for action, _, _, module, _ in warnings.filters
-    ):
+    if not any(module and module.pattern == "PIL" for *_, module, _ in warnings.filters):
         warnings.filterwarnings("ignore", module="PIL")
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)  # damage is named by us
 
 
 def exif_of(picture: "Image.Image") -> Exif:

@@ -1,7 +1,10 @@
 import csv
+import io
 import json
 import os
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,16 @@ def test_all_hemispheres_and_formats(tmp_path: Path, north: str, east: str, suff
     assert read_exif(tmp_path / f"a.{suffix}").position == pytest.approx(expected, abs=1e-7)
 
 
+def bomb() -> bytes:
+    """A picture of a few bytes that says that it is 60,000 by 60,000."""
+    stored = io.BytesIO()
+    Image.new("L", (1, 1)).save(stored, "PNG")
+    data = bytearray(stored.getvalue())
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
 def test_everything_below_is_found_or_named(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
     gps_photo(tmp_path / "b" / "good.JPG", (10.0, 0.0, 0.0), "N", (20.0, 0.0, 0.0), "E", format="JPEG")
     gps_photo(tmp_path / "zero.jpg", (0.0, 0.0, 0.0), "N", (0.0, 0.0, 0.0), "E")
@@ -59,6 +72,7 @@ def test_everything_below_is_found_or_named(tmp_path: Path, jpeg: Callable[..., 
     (tmp_path / "._good.jpg").write_bytes(b"what a Mac leaves beside a photo")
     (tmp_path / ".thumbnails").mkdir()
     (tmp_path / ".thumbnails" / "t.jpg").write_bytes(jpeg(0))
+    (tmp_path / "bomb.png").write_bytes(bomb())
     os.mkfifo(tmp_path / "pipe.jpg")
     with (tmp_path / "film.jpg").open("wb") as stream:
         stream.truncate(256 * 2**20 + 1)
@@ -72,6 +86,7 @@ def test_everything_below_is_found_or_named(tmp_path: Path, jpeg: Callable[..., 
         "plain.jpg": "no GPS position in EXIF",
         "broken.jpg": "cannot be decoded",
         "empty.png": "cannot be decoded",
+        "bomb.png": "too many pixels: more than 178 million",
         "raw.DNG": "raw camera file",
         "clip.MOV": "a video, not a photo",
         "notes.txt": "not a photo",
