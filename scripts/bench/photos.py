@@ -18,8 +18,11 @@ SHARDS = 4
 CENTRE = (48.2, 16.37)
 
 
-def pictures(count: int, width: int, height: int, seed: int = 0) -> Iterator[bytes]:
-    """JPEGs: noise of every scale (amplitude by 1/frequency, as in nature); every other one over satellite imagery."""
+def pictures(count: int, width: int, height: int, *, sensor: float = 2, seed: int = 0) -> Iterator[bytes]:
+    """JPEGs: noise of every scale (amplitude by 1/frequency, as in nature); every other one over satellite imagery.
+
+    `sensor` is the standard deviation of the noise that each pixel has of its own, in grey levels.
+    """
     rng = np.random.default_rng(seed)
     earth = _earth()
     for number in range(count):
@@ -34,7 +37,7 @@ def pictures(count: int, width: int, height: int, seed: int = 0) -> Iterator[byt
             left = rng.integers(earth.shape[1] - width // 4)
             piece = earth[top : top + height // 4, left : left + width // 4]
             picture = 0.5 * picture + 0.5 * cv2.resize(piece, (width, height), interpolation=cv2.INTER_CUBIC)
-        picture += cv2.randn(np.empty_like(picture), (0, 0, 0), (2, 2, 2))
+        picture += cv2.randn(np.empty_like(picture), (0, 0, 0), (sensor, sensor, sensor))
         yield encode(np.clip(picture, 0, 255).astype(np.uint8), QUALITY)
 
 
