@@ -150,7 +150,7 @@ class _Columns:
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._seen if self._wanted is None or name in self._wanted]
+        return [name for name in self._seen if name not in OWN_KEYS and (self._wanted is None or name in self._wanted)]
 
     def check(self) -> None:
         """Raise GeotuneError for a column that no photo has."""

@@ -1,5 +1,9 @@
 import csv
 import io
+import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from PIL import Image
 from geotune.config import build
 from geotune.data.dataset import open_dataset
 from geotune.data.importer import Imported, ImportSettings, import_photos
+from geotune.data.prepare import sha_of
 from geotune.data.sources.kinds import source_of
 from geotune.errors import GeotuneError, SettingsError
 
@@ -139,3 +144,80 @@ def test_too_few_places_are_said_with_what_was_left_out(table: Path, tmp_path: P
 def test_settings_are_checked(table: Path) -> None:
     with pytest.raises(SettingsError, match=r"max_side +expected a value at least 32; got 3"):
         settings(table, max_side=3)
+
+
+def test_what_the_gap_leaves_out_is_counted_and_listed(table: Path, tmp_path: Path) -> None:
+    reports: list[tuple[Any, ...]] = []
+
+    def report(*given: Any, **more: Any) -> None:
+        pictures = {path.name: given[4](path.name) for path in table.parent.iterdir()}
+        reports.append((*given[:4], pictures, more["splits"]))
+
+    chosen = settings(table, split={"gap": "150m", "seed": 3})
+    done = import_photos(chosen, tmp_path / "out", report=report)
+    reason = "within 150 m of a held-out photo (--gap)"
+    assert done.left_out[reason] > 0
+    assert sum(open_dataset(done.out).counts.values()) == 10 - done.left_out[reason]
+    _, catalogue, findings, cases, pictures, splits = reports[0]
+    assert Counter(case.reason for case in [*cases, *findings] if case.left_out) == done.left_out
+    assert (splits == "").sum() == done.left_out[reason]
+    near = next(case for case in cases if case.reason == reason)
+    assert near.lat == pytest.approx(catalogue.set_index("id")["lat"][near.id])
+    assert pictures[near.id] == (table.parent / near.id).read_bytes()
+    assert pictures["labels.csv"] is None
+
+
+def test_a_record_says_what_camera_and_source_said(table: Path, tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    rows = [f"{i}.jpg,{52 + i / 1112},0.1,Ada,Nikon,{2 * i},5" for i in range(4)]
+    table.write_text("\n".join(["file,latitude,longitude,owner,camera,heading,gps_error_m", *rows]))
+    run(table, tmp_path / "out")
+    dataset = open_dataset(tmp_path / "out")
+    for name in dataset.counts:
+        split = dataset.split(name)
+        for i in range(len(split)):
+            told, number = split.record(i).extra, int(split.ids[i].removesuffix(".jpg"))
+            assert {key: told[key] for key in ("camera", "heading", "gps_error_m")} == {
+                "camera": 1, "heading": 2 * number, "gps_error_m": 5,
+            }  # fmt: skip
+            assert told["owner"] == b"Ada"
+            assert told["sha"].decode() == sha_of(jpeg(number))
+            assert "time" not in told
+
+
+@pytest.mark.parametrize("keep_far", [False, True])
+def test_one_stray_makes_no_world_of_a_town(table: Path, tmp_path: Path, keep_far: bool) -> None:
+    table.write_text(table.read_text() + "\nfar.jpg,-33,151")
+    Image.new("RGB", (64, 64), "teal").save(table.parent / "far.jpg")
+    done = run(table, tmp_path / "out", clean={"keep_far": keep_far})
+    assert open_dataset(done.out).extent == ("world" if keep_far else "region")
+    assert done.left_out["far from all others"] == (not keep_far)
+
+
+def test_a_killed_import_leaves_no_dataset_and_the_next_sweeps(table: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from geotune.data import importer\n"
+        "from geotune.config import build; from geotune.data.sources.kinds import source_of\n"
+        "def tell(stage, done, of):\n"
+        "    if (stage, done) == ('writing shards', 5): os.kill(os.getpid(), 9)\n"
+        "given = {'source': source_of(sys.argv[1]).model_dump()}\n"
+        "importer.import_photos(build(importer.ImportSettings, given), Path(sys.argv[2]), on_progress=tell)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(table), str(tmp_path / "out")], check=False)
+    assert not (tmp_path / "out").exists()
+    assert len(list(tmp_path.glob(".out.part-*"))) == 1
+    run(table, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "src"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of file sizes stands in for a full disk")
+def test_a_full_disk_is_said_and_leaves_nothing(table: Path, tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; from geotune.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+        "main(['data', 'import', *sys.argv[1:]])"
+    )
+    words = [sys.executable, "-c", code, str(table), str(tmp_path / "data" / "out")]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "out: cannot be written (File too large)\n  free some space" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
