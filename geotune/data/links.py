@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 from pydantic import BaseModel
 
+from geotune.data.entries import cache_root
 from geotune.data.index import ShardIndex, index_path, save_index
 from geotune.errors import GeotuneError
 
@@ -45,10 +46,16 @@ class LinkWriter:
     ) -> None:
         """Append the photo whose record stands at `offset` of a shard; `sha` names its bytes, if they are known.
 
-        Without `sha` the digest takes the shard's own date for it. Raises OSError for a shard that is missing.
+        Without `sha` the digest takes the shard's own date for it. Raises OSError for a shard that is missing,
+        GeotuneError for one that will not stay.
         """
         columns = self._pending.get(shard)
         if columns is None:
+            if shard.resolve().is_relative_to((cache_root() / "remote").resolve()):
+                raise GeotuneError(
+                    f"{shard}: fetched from afar, and removed when the cache needs room",
+                    "leave --in-place out, or copy the shards to a folder of your own first",
+                )
             status = shard.stat()
             name = f"link_{self._first + len(self.shards)}.msg"
             self.shards.append(name)

@@ -138,6 +138,15 @@ def test_a_fault_writes_no_index(tmp_path: Path, shards: list[Path]) -> None:
     assert list((tmp_path / "train").iterdir()) == []
 
 
+def test_what_the_cache_may_remove_is_not_linked(tmp_path: Path, shards: list[Path], cache: Path) -> None:
+    fetched = cache / "remote" / "x" / "shard_0.msg"
+    fetched.parent.mkdir(parents=True)
+    shutil.copy(shards[0], fetched)
+    with pytest.raises(GeotuneError, match="fetched from afar") as caught:
+        LinkWriter(tmp_path / "train").add(fetched, 0, 10, "a", 1.0, 2.0, 0)
+    assert "leave --in-place out" in caught.value.hint
+
+
 def test_names_of_shards_are_no_paths(dataset: Dataset) -> None:
     described = dataset.folder / "dataset.json"
     content = json.loads(described.read_text())
