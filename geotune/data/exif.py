@@ -63,7 +63,7 @@ def quiet_pillow() -> None:
     import logging
     import warnings
 
-    if not any(module and module.pattern == "PIL" for *_, module, _ in warnings.filters):
+    if not any(getattr(module, "pattern", "") == "PIL" for *_, module, _ in warnings.filters):
         warnings.filterwarnings("ignore", module="PIL")
         logging.getLogger("PIL").setLevel(logging.CRITICAL)  # damage is named by us
 

@@ -1,5 +1,6 @@
 import io
 import math
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -177,3 +178,14 @@ def test_damaged_pictures_of_other_kinds_fail_as_promised(tmp_path: Path, kind: 
         (tmp_path / "p").write_bytes(data[: random.integers(len(data) // 2, len(data) + 1)])
         with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             read_exif(tmp_path / "p")
+
+
+def test_pillow_stays_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = picture({1: "N", 2: (52.0, 30.0, 0.0)}, {0x010F: "Maker"})
+    (tmp_path / "p.jpg").write_bytes(whole.replace(b"Maker", b"").replace(b"\x01\x0f\x00\x02", b"\x01\x0f\xff\xff"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        warnings.filterwarnings("default", module="__main__")
+        read_exif(tmp_path / "p.jpg")
+        assert not caught
+    assert capfd.readouterr() == ("", "")
