@@ -21,8 +21,6 @@ from geotune.errors import GeotuneError
 READ_SUFFIXES = PHOTO_SUFFIXES | HEIC_SUFFIXES | AVIF_SUFFIXES | {".jfif", ".jpe", ".mpo"}
 RAW_SUFFIXES = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}
 VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".3gp", ".webm", ".mts", ".mp"}
-UNREADABLE_SUFFIXES = RAW_SUFFIXES | VIDEO_SUFFIXES
-NO_POSITION = NO_GPS
 
 
 class PhotosSource(Settings):
