@@ -1,10 +1,17 @@
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geotune.data.augment import Augmentation, augment
+from geotune.data.layout import open_stored
 from geotune.data.loader import batches, order, photo_seeds
+from geotune.data.store import Photos
+from geotune.data.threads import lease, leased
 
 LIGHT = Augmentation.of("light")
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 32, 32, 3), np.uint8)
@@ -16,6 +23,59 @@ def test_order_is_a_permutation_of_seed_and_epoch() -> None:
     np.testing.assert_array_equal(first, order(50, 1, 1))
     assert (first != order(50, 1, 2)).any()
     assert (first != order(50, 2, 1)).any()
+
+
+@given(n=st.integers(0, 60), ranks=st.integers(1, 7), seed=st.integers(0, 9), epoch=st.integers(0, 9))
+def test_ranks_share_an_epoch(n: int, ranks: int, seed: int, epoch: int) -> None:
+    shares = [order(n, seed, epoch, rank, ranks) for rank in range(ranks)]
+    assert sorted(np.concatenate(shares)) == list(range(n))
+    assert {len(share) for share in shares} <= {n // ranks, -(-n // ranks)}
+    np.testing.assert_array_equal(shares[0], order(n, seed, epoch)[::ranks])
+
+
+def test_an_epoch_goes_on_at_a_step() -> None:
+    indices = order(23, 0, 1)
+    options = {"augmentation": LIGHT, "seed": 3, "epoch": 1}
+    whole = list(batches(IMAGES, indices, 5, **options))  # type: ignore[arg-type]
+    for start in range(6):
+        rest = list(batches(IMAGES, indices, 5, start=start, **options))  # type: ignore[arg-type]
+        assert len(rest) == 5 - start
+        for (pixels, numbers), (expected, same) in zip(rest, whole[start:], strict=True):
+            np.testing.assert_array_equal(numbers, same)
+            np.testing.assert_array_equal(pixels, expected)
+
+
+def test_memory_is_used_again_only_when_nobody_looks() -> None:
+    """Whoever keeps a batch, a part of it or a tensor of it keeps its photos."""
+    indices = np.tile(np.arange(23), 40)
+    kept, seen = [], set()
+    for number, (pixels, chosen) in enumerate(batches(IMAGES, indices, 23)):
+        seen.add(pixels.__array_interface__["data"][0])
+        if number % 8 == 0:
+            kept.append((pixels[3:5], chosen[3:5]))
+        elif number % 8 == 1:
+            kept.append((torch.from_numpy(pixels)[:2], chosen[:2]))
+        del pixels
+    for part, chosen in kept:
+        np.testing.assert_array_equal(np.asarray(part), IMAGES[chosen])
+    assert len(seen) <= len(kept) + lease() + 4
+
+
+def test_photos_of_a_store_come_as_those_of_an_array(tmp_path: Path) -> None:
+    photos = Photos(23, 32, lambda i: IMAGES[i], open_stored("a", 23, 32))
+    for _ in range(2):
+        for pixels, chosen in batches(photos, order(23, 0, 0), 4):
+            np.testing.assert_array_equal(pixels, IMAGES[chosen])
+
+
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_as_many_threads_as_the_lease_has_cpus(cpus: int) -> None:
+    with leased(cpus):
+        iterator = batches(IMAGES, np.tile(np.arange(23), 20), 2)
+        for _ in range(20):
+            next(iterator)
+        assert 1 <= sum(thread.name.startswith("loader") for thread in threading.enumerate()) <= cpus
+        iterator.close()
 
 
 def test_every_photo_once_in_the_given_order_with_a_ragged_end() -> None:
