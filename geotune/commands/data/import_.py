@@ -1,5 +1,6 @@
 """`geotune data import`: photos of any source become a dataset, or join one."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,7 +86,6 @@ def command(
     from geotune.data.dataset import open_dataset
     from geotune.data.extend import add_photos
     from geotune.data.importer import import_photos
-    from geotune.data.remote import local
     from geotune.data.sources.kinds import source_of
     from geotune.data.writer import refuse_existing
     from geotune.report.cleaning import write_report
@@ -97,7 +97,7 @@ def command(
         open_dataset(out)  # before the source is looked at, which may take its time
     else:
         refuse_existing(out.expanduser(), Path(source))  # before the source: they may stand in the wrong order
-    given = source_of(local(source), images=images, labels=labels)
+    given = source_of(_fetched(ctx, source), images=images, labels=labels)
     _refuse_in_place(ctx, given)
     if add:
         with _saying(out, add), cleaning_up(), progress() as tell:
@@ -107,6 +107,24 @@ def command(
         with _saying(out, add), cleaning_up(), progress() as tell:
             done = import_photos(chosen, out, on_progress=tell, report=write_report)
     _tell_what_was_done(done, add, given)
+
+
+def _fetched(ctx: click.Context, source: str) -> Path:
+    """Where the source lies on this machine, once it does."""
+    from geotune.data.remote import local, url_of
+
+    if url_of(source) is None:
+        return local(source)
+    if ctx.params["in_place"]:
+        raise GeotuneError(
+            f"--in-place: {source} lies elsewhere, and its copy in the cache may be cleared",
+            "leave --in-place out; or download the shards into a folder of your own",
+        )
+    with progress() as tell:
+        path = local(source, lambda done, of: tell("fetching files", done, of))
+    if (path / "dataset.json").is_file():
+        raise GeotuneError(f"{source}: a dataset already", f"use it: geotune search data={shlex.quote(source)}")
+    return path
 
 
 @contextmanager
