@@ -1,5 +1,6 @@
 """geotune's own path, as training takes it, and the steps that lead to it."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1) * 255
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1) * 255
 
 
+@cache
 def photos_of(dataset: Path, size: int) -> Any:
+    """The photos in the cache, opened once a process as a run of training does."""
     return decoded(open_dataset(dataset).split("train"), size)
 
 

@@ -18,10 +18,11 @@ SHARDS = 4
 CENTRE = (48.2, 16.37)
 
 
-def pictures(count: int, width: int, height: int, *, sensor: float = 2, seed: int = 0) -> Iterator[bytes]:
+def pictures(count: int, width: int, height: int, *, sensor: float = 8, seed: int = 0) -> Iterator[bytes]:
     """JPEGs: noise of every scale (amplitude by 1/frequency, as in nature); every other one over satellite imagery.
 
-    `sensor` is the standard deviation of the noise that each pixel has of its own, in grey levels.
+    `sensor` is the standard deviation of the noise that each pixel has of its own, in grey levels. With 8, 500x375 px
+    take 60 KB, as 2,900 street photos and 6 of phones do at this quality.
     """
     rng = np.random.default_rng(seed)
     earth = _earth()

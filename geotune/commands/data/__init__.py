@@ -5,6 +5,7 @@ from geotune.commands.lazy import Lazy
 COMMANDS = {
     "import": "Make a dataset of your photos.",
     "check": "Show what a dataset holds, and whether its results can be trusted.",
+    "augment": "List what augmentation does to training photos, or draw it.",
     "demo": "Build the demo dataset.",
     "cache": "Show or clear what is kept of decoded photos, features and remote folders.",
 }
