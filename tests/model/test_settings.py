@@ -52,7 +52,7 @@ def test_every_kind_of_change_has_a_setting_that_stands_in_for_the_policys_stren
     from geotune.data.augment import KINDS, Augmentation
 
     for kind, about in KINDS.items():
-        strength = about.most / 2
+        strength = about.most
         made = build(InputSettings, {"augment": "none", kind: strength}).augmentation
         assert made == Augmentation(**{kind: strength})
         with pytest.raises(SettingsError, match="at most"):

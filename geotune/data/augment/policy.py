@@ -23,7 +23,7 @@ class Kind:
 
 
 KINDS = {
-    "crop": Kind("a crop leaves out up to this share of the photo", 0.95, 1.0),
+    "crop": Kind("a crop leaves out up to this share of the photo", 0.9, 1.0),
     "rotate": Kind("tilted by up to so many degrees", 180.0, 0.7),
     "shear": Kind("sheared by up to so many degrees", 45.0, 0.7),
     "perspective": Kind("corners moved by up to this share of the side: another stance", 0.3, 0.4),
