@@ -31,7 +31,7 @@ def decoded(split: "Split", size: int, on_progress: OnProgress | None = None) ->
     subset of a split shares what the whole one has. `on_progress(photos in the store, photos)` after some were added.
     Reading raises GeotuneError naming a photo that cannot be decoded.
     """
-    name = f"{split.fingerprint[:32]}-{size}-{RECIPE}"
+    name = f"{split.fingerprint[:16]}-{size}-{RECIPE}"
     stored = open_stored(name, split.full, size, dataset=str(split._files[0].folder.parent), split=split.name)
     rows = None if len(split) == split.full else split.rows
     return Photos(len(split), size, lambda i: _photo(split, i, size), stored, rows, on_progress)

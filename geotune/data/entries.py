@@ -1,4 +1,4 @@
-"""What lies in the cache: entries that say what they are, are held while in use, and go when room is needed.
+"""What lies in the cache: entries that say what they are, are held while in use, and are removed whole.
 
 An entry is a folder: decoded photos, features, the demo, a remote dataset. `about.json` says what it is; the date of
 `used` is that of its last use, and whoever uses it holds a shared lock on that file, which ends with the process.
@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,6 @@ from filelock import FileLock
 
 from geotune.errors import GeotuneError
 
-LIMIT = "GEOTUNE_CACHE_LIMIT"
-SHARE = 0.5
-"""Of what the disk has for the cache, unless the limit is said."""
 KINDS = ("photos", "features", "remote")
 """Folders of entries; the demo dataset lies beside them."""
 
@@ -51,7 +48,7 @@ class Entry:
 
     @property
     def in_use(self) -> bool:
-        return bool(self.used) and not _free(self.folder)
+        return bool(self.used) and not free(self.folder)
 
     @property
     def filled(self) -> float | None:
@@ -139,50 +136,7 @@ def unusable(folder: Path, error: OSError) -> GeotuneError:
     )
 
 
-# ------------------------------------------------------------------------------------------ room
-
-
-def limit(taken: int) -> int:
-    """Bytes that the cache may take: $GEOTUNE_CACHE_LIMIT, else half of what it has `taken` and the disk still has."""
-    root = cache_root()
-    while not root.exists():
-        root = root.parent
-    there = taken + shutil.disk_usage(root).free
-    named = os.environ.get(LIMIT, "").strip()
-    if not named:
-        return int(SHARE * there)
-    from pydantic import ByteSize, TypeAdapter, ValidationError
-
-    try:
-        return min(there, int(TypeAdapter(ByteSize).validate_python(named)))
-    except ValidationError:
-        raise GeotuneError(
-            f"{LIMIT}={named}: expected a size such as 50GB or 800MB", f"export {LIMIT}=50GB, or unset {LIMIT}"
-        ) from None
-
-
-def make_room(needs: Sequence[int]) -> int | None:
-    """Remove what was not used for longest until one of `needs` bytes fits: the number of the first that can, or None.
-
-    Call it under `locked()`. What is in use stays, counted with what it is going to take.
-    """
-    _tidy()
-    known = entries()
-    total = limit(sum(entry.size for entry in known))
-    idle = [entry for entry in known if entry.used and _free(entry.folder)]
-    busy = [entry for entry in known if entry not in idle]
-    taken = sum(max(entry.size, int(entry.about.get("bytes", 0)) if entry.used else 0) for entry in busy)
-    for number, need in enumerate(needs):
-        if taken + need > total:
-            continue
-        kept = sum(entry.size for entry in idle)
-        for entry in idle:
-            if taken + kept + need <= total:
-                break
-            if remove(entry.folder):
-                kept -= entry.size
-        return number
-    return None
+# ------------------------------------------------------------------------------------------ removal
 
 
 def remove(folder: Path) -> bool:
@@ -207,13 +161,8 @@ def _throw(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def _tidy() -> None:
-    """What a kill in the middle of a removal left."""
-    for folder in cache_root().glob(".trash-*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free(folder: Path) -> bool:
+def free(folder: Path) -> bool:
+    """Whether nobody holds an entry."""
     try:
         descriptor = os.open(folder / "used", os.O_RDONLY)
     except OSError:

@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 
 from geotune.data.claims import Claims
-from geotune.data.entries import cache_root, describe, description, hold, locked, make_room, remove, unusable
+from geotune.data.entries import cache_root, describe, description, hold, locked, remove, unusable
+from geotune.data.room import make_room
 from geotune.data.tiers import Jpeg, Raw, Tier
 
 TIERS = ("raw", "jpeg")

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from geotune.data.entries import describe, hold, locked, make_room
+from geotune.data.entries import describe, hold, locked
+from geotune.data.room import make_room
 from geotune.errors import GeotuneError
 
 OnProgress = Callable[[int, int], None]

@@ -74,7 +74,7 @@ class FeatureStore:
             "augment": (self.config.input.augmentation if view else PLAIN).recipe,
             "precision": self.precision.name,
         }
-        name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
+        name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         return cache_root() / "features" / name
 
     def _array(self, split: Split, size: int, view: int) -> Features:

@@ -78,4 +78,4 @@ def test_a_photo_that_cannot_be_decoded_is_named(tmp_path: Path, jpeg: Callable[
         for i, name in enumerate(("train", "valid", "test")):
             writer.add(name, f"p{i}", b"broken" if name == "train" else jpeg(i), i, i, i)
     with pytest.raises(GeotuneError, match="'p0' of the train split cannot be decoded"):
-        decoded(open_dataset(tmp_path / "bad").split("train"), 32)
+        decoded(open_dataset(tmp_path / "bad").split("train"), 32)[:]

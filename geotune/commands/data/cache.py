@@ -25,7 +25,8 @@ def command(names: tuple[str, ...], clear: bool) -> None:
     geotune data cache --clear photos/3f2a features
     geotune data cache --clear all
     """
-    from geotune.data.entries import cache_root, entries, limit
+    from geotune.data.entries import cache_root, entries
+    from geotune.data.room import limit
 
     known = entries()
     chosen = _chosen(known, names)
@@ -82,7 +83,7 @@ def _row(entry: "Entry") -> tuple[str, ...]:
     dataset = str(about.get("dataset") or about.get("url") or "")
     filled = entry.filled
     return (
-        entry.name if len(entry.name) < 30 else entry.name[:26] + "…",
+        entry.name,
         what + (f" view {about['view']}" if about.get("view") else ""),
         dataset + split,
         str(about.get("px", "")),
