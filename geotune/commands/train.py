@@ -71,7 +71,7 @@ command.settings = ("geotune.commands.train:Words", "geotune.train.settings:Trai
 
 def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     """The command's own words and the run's settings: the file's, then the command line's."""
-    from geotune.data.remote import absolute
+    from geotune.data.remote.remote import absolute
     from geotune.train.settings import TrainConfig
 
     given = parse_overrides(words, _meant)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geotune.data.prepare import Look, header_of, look_at
+from geotune.data.importing.prepare import Look, header_of, look_at
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.threads import in_threads
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from geotune.data.dataset import Dataset, Split
-    from geotune.data.records import Record
+    from geotune.data.shards.records import Record
 
 NUMBERS = {
     "lat": "d", "lon": "d", "time": "d", "heading": "d", "gps_error_m": "d",

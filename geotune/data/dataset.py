@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
-from geotune.data.copies import Copy, OnProgress
 from geotune.data.diagnose import no_dataset
-from geotune.data.index import fault_of, index_path
-from geotune.data.links import Link
-from geotune.data.reader import ShardFile
-from geotune.data.records import Record
-from geotune.data.remote import dataset_at
+from geotune.data.remote.copies import Copy, OnProgress
+from geotune.data.remote.remote import dataset_at
+from geotune.data.shards.index import fault_of, index_path
+from geotune.data.shards.links import Link
+from geotune.data.shards.reader import ShardFile
+from geotune.data.shards.records import Record
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
 
@@ -191,7 +191,9 @@ def open_dataset(path: str | Path) -> Dataset:
             if Path(shard).name != shard or Path(name).name != name:  # it may come from anywhere
                 raise GeotuneError(f"{described}: damaged ({name}/{shard} is no name of a shard)", again)
             if copy and split.links:
-                raise GeotuneError(f"{copy.url}: its photos lie elsewhere", "upload a dataset imported without --in-place")
+                raise GeotuneError(
+                    f"{copy.url}: its photos lie elsewhere", "upload a dataset imported without --in-place"
+                )
             if not copy and shard not in split.links and not (folder / name / shard).is_file():
                 raise GeotuneError(f"{folder}: {name}/{shard} is missing", again)
     if copy:

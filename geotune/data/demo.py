@@ -16,9 +16,9 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from geotune.config import build
-from geotune.data.cache import cache_root
+from geotune.data.cache.entries import cache_root
 from geotune.data.split import SplitSettings, divide
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 from geotune.errors import GeotuneError
 from geotune.geo.sphere import EARTH_RADIUS_KM
 

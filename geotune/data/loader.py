@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.augment import PLAIN, Augmentation, augment
-from geotune.data.store import Photos
+from geotune.data.cache.store import Photos
 from geotune.data.threads import MOST, lease
 
 Bytes = npt.NDArray[np.uint8]

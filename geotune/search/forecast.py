@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
-from geotune.data.cache import cache_root
+from geotune.data.cache.entries import cache_root
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.words import counted
 from geotune.record.plan import Plan

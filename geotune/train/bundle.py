@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from geotune import __version__
 from geotune.config import build
-from geotune.data.cache import square
+from geotune.data.cache.squares import square
 from geotune.data.dataset import Dataset
 from geotune.errors import GeotuneError
 from geotune.geo.metrics import Extent

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geotune.data.cache import decoded
+from geotune.data.cache.squares import decoded
 from geotune.data.dataset import Split
 from geotune.data.loader import batches
 from geotune.geo.metrics import PER_KM, UNIT, Extent, summarise

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from geotune.data.augment import PLAIN
-from geotune.data.cache import cache_root, decoded
+from geotune.data.cache.entries import cache_root
+from geotune.data.cache.shared_array import shared_array
+from geotune.data.cache.squares import decoded
+from geotune.data.cache.store import Photos
 from geotune.data.dataset import Split
 from geotune.data.loader import batches
-from geotune.data.shared_array import shared_array
-from geotune.data.store import Photos
 from geotune.model.geolocator import Geolocator
 from geotune.train.device import Precision
 from geotune.train.memory import MicroBatch, within_memory
@@ -35,7 +36,7 @@ LIMIT = float(np.finfo(np.float16).max)
 class FeatureStore:
     """Arrays (N, D) float16 under cache_root()/features, one for each photo size, split and view.
 
-    Several processes of a node share the work (geotune.data.shared_array). As every photo size has arrays of its own,
+    Several processes of a node share the work (geotune.data.cache.shared_array). Each photo size has arrays of its own:
     trials that search `input.sizes` share them too. Values beyond float16's ±65,504 are cut there.
     """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from geotune.data.cache import square
+from geotune.data.cache.squares import square
 from geotune.data.dataset import Dataset, Split
 from geotune.data.loader import batches
 from geotune.data.threads import leased

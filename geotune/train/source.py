@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geotune.data.cache import decoded
+from geotune.data.cache.squares import decoded
+from geotune.data.cache.store import Photos
 from geotune.data.dataset import Split
 from geotune.data.loader import batches, order
-from geotune.data.store import Photos
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train.features import FeatureStore

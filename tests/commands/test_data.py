@@ -161,7 +161,7 @@ def test_it_loads_no_torch(table: Path, tmp_path: Path) -> None:
 def test_an_interrupted_import_leaves_nothing(table: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "data" / "town"
     code = (
-        "import sys, time; from geotune.data import intake; from geotune.cli import main\n"
+        "import sys, time; from geotune.data.importing import intake; from geotune.cli import main\n"
         "plain = intake.prepare\n"
         "intake.prepare = lambda *given: (time.sleep(0.3), plain(*given))[1]\n"  # time enough to be interrupted in
         "main(sys.argv[1:])"

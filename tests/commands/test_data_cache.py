@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from geotune.cli import main
-from geotune.data.entries import describe, entries
-from geotune.data.layout import open_stored
-from geotune.data.shared_array import shared_array
-from geotune.data.store import Photos
+from geotune.data.cache.entries import describe, entries
+from geotune.data.cache.layout import open_stored
+from geotune.data.cache.shared_array import shared_array
+from geotune.data.cache.store import Photos
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from geotune.data.catalogue import COLUMNS
 from geotune.data.clean import Finding
 from geotune.data.dataset import open_dataset
 from geotune.data.split import SplitSettings, divide
-from geotune.data.writer import DatasetWriter, refuse_existing
+from geotune.data.writing.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 from geotune.geo.sphere import distance_km
 from geotune.report.cleaning import write_report

@@ -10,7 +10,7 @@ import pytest
 
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.split import SPLITS
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 
 
 @pytest.fixture(autouse=True)

@@ -23,14 +23,14 @@ import msgpack
 import numpy as np
 from PIL import Image
 
-from geotune.data.cache import square
+from geotune.data.cache.squares import square
 from geotune.data.dataset import open_dataset
-from geotune.data.index import index_path, load_index
-from geotune.data.prepare import Prepared, look_at, prepare
-from geotune.data.records import BadRecord, Record, read_records
+from geotune.data.importing.prepare import Prepared, look_at, prepare
+from geotune.data.shards.index import index_path, load_index
+from geotune.data.shards.records import BadRecord, Record, read_records
+from geotune.data.shards.stream import stream
 from geotune.data.sources.found import LeftOut, Photo
-from geotune.data.stream import stream
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 from geotune.errors import GeotuneError
 
 MORE_BYTES = 2**30

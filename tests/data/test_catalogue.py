@@ -9,12 +9,12 @@ import pytest
 from geotune.config import build
 from geotune.data.catalogue import COLUMNS, CatalogueBuilder, catalogue_of
 from geotune.data.dataset import Dataset, open_dataset
-from geotune.data.importer import ImportSettings, import_photos
-from geotune.data.prepare import Look, sha_of
+from geotune.data.importing.importer import ImportSettings, import_photos
+from geotune.data.importing.prepare import Look, sha_of
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.kinds import source_of
 from geotune.data.split import SPLITS
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 from geotune.errors import GeotuneError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geotune.data import demo
-from geotune.data.cache import square
+from geotune.data.cache.squares import square
 from geotune.data.dataset import open_dataset
 from geotune.errors import GeotuneError
 from geotune.geo.countries import is_land

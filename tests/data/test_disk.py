@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from geotune.data.dataset import Dataset, open_dataset
-from geotune.data.index import index_path, load_index
-from geotune.data.records import Record
-from geotune.data.stream import stream
-from geotune.data.writer import DatasetWriter
+from geotune.data.shards.index import index_path, load_index
+from geotune.data.shards.records import Record
+from geotune.data.shards.stream import stream
+from geotune.data.writing.writer import DatasetWriter
 from geotune.errors import GeotuneError
 
 FULL = """
 import resource, sys
 from pathlib import Path
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 from geotune.errors import GeotuneError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geotune.data.augment import Augmentation, augment
-from geotune.data.layout import open_stored
+from geotune.data.cache.layout import open_stored
+from geotune.data.cache.store import Photos
 from geotune.data.loader import batches, order, photo_seeds
-from geotune.data.store import Photos
 from geotune.data.threads import lease, leased
 
 LIGHT = Augmentation.of("light")

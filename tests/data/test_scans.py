@@ -4,8 +4,8 @@ import random
 import pytest
 from PIL import Image
 
-from geotune.data.cache import square
-from geotune.data.prepare import prepare
+from geotune.data.cache.squares import square
+from geotune.data.importing.prepare import prepare
 from geotune.data.scans import endless
 from geotune.data.sources.found import LeftOut, Photo
 from tests.data.fuzzing import jpeg_of, picture

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from geotune.config import build
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 from geotune.train.settings import TrainConfig
 
 CENTRE = (51.75, -1.25)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from geotune.data.cache import decoded
+from geotune.data.cache.squares import decoded
 from geotune.data.dataset import open_dataset
 from geotune.model.geolocator import Geolocator
 from geotune.train import features

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from geotune.data.cache import square
+from geotune.data.cache.entries import entries
+from geotune.data.cache.squares import square
 from geotune.data.dataset import open_dataset
-from geotune.data.entries import entries
 from geotune.train.bundle import load_bundle
 from geotune.train.loop import train
 from geotune.train.run import Run

@@ -76,8 +76,8 @@ def _draw(photo: Path, out: Path, rows: "list[tuple[str, Augmentation]]", size: 
     import cv2
 
     from geotune.data.augment.sheet import contact_sheet
-    from geotune.data.cache import square
-    from geotune.data.copies import write_whole
+    from geotune.data.cache.squares import square
+    from geotune.data.remote.copies import write_whole
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise GeotuneError(f"{out}: not the name of a picture", "end it in .png")

@@ -8,7 +8,7 @@ import click
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
-    from geotune.data.entries import Entry
+    from geotune.data.cache.entries import Entry
 
 
 @click.command()
@@ -25,8 +25,8 @@ def command(names: tuple[str, ...], clear: bool) -> None:
     geotune data cache --clear photos/3f2a features
     geotune data cache --clear all
     """
-    from geotune.data.entries import cache_root, entries
-    from geotune.data.room import limit
+    from geotune.data.cache.entries import cache_root, entries
+    from geotune.data.cache.room import limit
 
     known = entries()
     chosen = _chosen(known, names)
@@ -62,7 +62,7 @@ def _chosen(known: "list[Entry]", names: tuple[str, ...]) -> "list[Entry]":
 
 
 def _clear(chosen: "list[Entry]") -> None:
-    from geotune.data.entries import locked, remove
+    from geotune.data.cache.entries import locked, remove
 
     freed, kept = 0, []
     with locked():

@@ -12,7 +12,7 @@ from geotune.errors import GeotuneError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from geotune.data.audit import Audit, Seen
+    from geotune.data.audit.audit import Audit, Seen
     from geotune.data.dataset import Dataset
     from geotune.data.sources.found import LeftOut
 
@@ -45,7 +45,7 @@ def command(dataset: str, other: str | None, report: Path | None, fast: bool) ->
         check_against(opened, open_dataset(other), (dataset, other), report, fast=fast)
         return
     from geotune.commands.data.check_photos import odd_photos, report_photos, show_photos
-    from geotune.data.audit import audit
+    from geotune.data.audit.audit import audit
 
     catalogue, broken = read(opened, fast=fast)
     if not (catalogue["split"] == "train").any():
@@ -91,7 +91,7 @@ def _show_whole(photos: int, broken: "list[LeftOut]", *, fast: bool) -> None:
 
 
 def _show_seen(found: "Audit") -> None:
-    from geotune.data.flattery import ground, percent
+    from geotune.data.audit.flattery import ground, percent
 
     click.echo("\nFrom a held-out photo to the nearest training photo:")
     for name, seen in found.seen.items():
@@ -122,7 +122,7 @@ def _show_seen(found: "Audit") -> None:
 
 
 def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
-    from geotune.data.flattery import enough, interval, percent, spots_for
+    from geotune.data.audit.flattery import enough, interval, percent, spots_for
 
     test = found.seen.get("test")
     if test and enough(test):

@@ -11,7 +11,7 @@ from geotune.errors import GeotuneError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from geotune.data.against import Alike
+    from geotune.data.audit.against import Alike
     from geotune.data.dataset import Dataset
 
 EXAMPLES = 5
@@ -23,7 +23,7 @@ def check_against(a: "Dataset", b: "Dataset", words: tuple[str, str], report: Pa
     `words` is what the user called the datasets.
     """
     from geotune.commands.data.check import read
-    from geotune.data.against import against, write_pairs
+    from geotune.data.audit.against import against, write_pairs
 
     if a.folder.resolve() == b.folder.resolve():
         raise GeotuneError(
@@ -50,8 +50,8 @@ def check_against(a: "Dataset", b: "Dataset", words: tuple[str, str], report: Pa
 def _show(alike: "Alike", mine: "DataFrame", theirs: "DataFrame", names: tuple[str, str]) -> None:
     import numpy as np
 
-    from geotune.data.against import leaks
-    from geotune.data.flattery import ground, percent
+    from geotune.data.audit.against import leaks
+    from geotune.data.audit.flattery import ground, percent
     from geotune.data.words import counted
 
     click.echo(f"{names[0]}: {counted(len(mine), 'photo')}; {names[1]}: {counted(len(theirs), 'photo')}")

@@ -32,7 +32,7 @@ def odd_photos(dataset: "Dataset", catalogue: "DataFrame") -> "list[Finding]":
 
 def show_photos(dataset: "Dataset", odd: "list[Finding]") -> None:
     """What import left out, and what is odd about the rest, in counts."""
-    from geotune.data.cases import counts
+    from geotune.data.importing.cases import counts
 
     noted, first = counts(odd)
     _, example = counts(_left_out_at_import(dataset))
@@ -46,7 +46,7 @@ def report_photos(
 
     What import left out stays in them. Raises GeotuneError where a folder that was named cannot be written.
     """
-    from geotune.data.cases import finding_of
+    from geotune.data.importing.cases import finding_of
     from geotune.report.cleaning import write_report
 
     into = folder or dataset.folder

@@ -13,7 +13,7 @@ from geotune.commands.data.common import cleaning_up, progress, say_next, show, 
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
-    from geotune.data.importer import Imported, ImportSettings
+    from geotune.data.importing.importer import Imported, ImportSettings
     from geotune.data.sources.kinds import Source
 
 SETTLED = (
@@ -84,10 +84,10 @@ def command(
     geotune data import NEW_PHOTOS data/town --add
     """
     from geotune.data.dataset import open_dataset
-    from geotune.data.extend import add_photos
-    from geotune.data.importer import import_photos
+    from geotune.data.importing.extend import add_photos
+    from geotune.data.importing.importer import import_photos
     from geotune.data.sources.kinds import source_of
-    from geotune.data.writer import refuse_existing
+    from geotune.data.writing.writer import refuse_existing
     from geotune.report.cleaning import write_report
 
     _refuse_strange(ctx, "block", fits=("block",))
@@ -111,7 +111,7 @@ def command(
 
 def _fetched(ctx: click.Context, source: str) -> Path:
     """Where the source lies on this machine, once it does."""
-    from geotune.data.remote import local, url_of
+    from geotune.data.remote.remote import local, url_of
 
     if url_of(source) is None:
         return local(source)
@@ -140,7 +140,7 @@ def _saying(out: Path, add: bool) -> Iterator[None]:
 def _settings(source: "Source", options: dict[str, Any]) -> "ImportSettings":
     """The options as settings; all that is wrong with them is said at once."""
     from geotune.config import build
-    from geotune.data.importer import ImportSettings
+    from geotune.data.importing.importer import ImportSettings
     from geotune.data.split import SplitSettings
 
     options = dict(options)

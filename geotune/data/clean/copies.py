@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.audit.flattery import ground
 from geotune.data.clean.finding import CONTRADICTORY, DUPLICATE, ELSEWHERE, NEAR_DUPLICATE, Finding, findings
 from geotune.data.clean.hashes import near_duplicates, popcount
 from geotune.data.clean.settings import CleanSettings
-from geotune.data.flattery import ground
 from geotune.geo.sphere import Floats, distance_km
 
 if TYPE_CHECKING:

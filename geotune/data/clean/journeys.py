@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.audit.flattery import ground
 from geotune.data.clean.copies import metres_between
 from geotune.data.clean.finding import BURST, JUMP, STALE, Finding, findings
 from geotune.data.clean.hashes import popcount
 from geotune.data.clean.series import bursts, chains, neighbours
 from geotune.data.clean.settings import CleanSettings
-from geotune.data.flattery import ground
 
 if TYPE_CHECKING:
     from pandas import DataFrame

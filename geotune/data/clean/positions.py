@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.audit.flattery import ground
 from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION, Finding, findings
 from geotune.data.clean.settings import CleanSettings
-from geotune.data.flattery import ground
 from geotune.geo.metrics import Extent
 from geotune.geo.sphere import EARTH_RADIUS_KM, Floats, distance_km, geometric_median, unit_vectors
 

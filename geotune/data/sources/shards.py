@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geotune.config import Settings
-from geotune.data.records import BadRecord, Record, read_records, unpack_record
+from geotune.data.shards.records import BadRecord, Record, read_records, unpack_record
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, photo_of
 from geotune.data.sources.files import files_below, read_part, split_of

@@ -1,0 +1,1 @@
+"""A source of photos becomes a dataset, or more of one."""

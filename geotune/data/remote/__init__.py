@@ -1,0 +1,1 @@
+"""Datasets and sources on other machines: a copy that is fetched once a node."""

@@ -1,0 +1,1 @@
+"""Shards: plain concatenations of records, their indices, links to those that lie elsewhere."""
