@@ -3,8 +3,6 @@
 import csv
 import html
 import math
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.clean import Finding, why
-from geotune.record.folder import write_atomic
+from geotune.record.folder import whole_file, write_atomic
 from geotune.report import style
 from geotune.report.cleaning_map import position_map
 from geotune.report.cleaning_pairs import CSS, gallery, worst
@@ -64,21 +62,13 @@ def write_report(
 
 
 def _write_table(path: Path, cases: Iterable[Finding]) -> None:
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # a line at a time: there may be a million
-    try:
-        with fresh.open("x", encoding="utf-8", newline="", errors="replace") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(COLUMNS)
-            for case in cases:
-                texts = (_plain(case.id), _plain(case.reason), "yes" if case.left_out else "no", _plain(case.detail))
-                degrees = ("" if math.isnan(value) else f"{value:.7f}" for value in (case.lat, case.lon))
-                rows.writerow((*texts, _plain(case.other), *degrees))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with whole_file(path, errors="replace") as file:  # a line at a time: there may be a million
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for case in cases:
+            texts = (_plain(case.id), _plain(case.reason), "yes" if case.left_out else "no", _plain(case.detail))
+            degrees = ("" if math.isnan(value) else f"{value:.7f}" for value in (case.lat, case.lon))
+            rows.writerow((*texts, _plain(case.other), *degrees))
 
 
 def _plain(text: str) -> str:
