@@ -32,7 +32,7 @@ def decoded(split: "Split", size: int, on_progress: OnProgress | None = None) ->
     name = f"{split.fingerprint[:16]}-{size}-{RECIPE}"
     stored = open_stored(name, split.full, size, dataset=str(split._files[0].folder.parent), split=split.name)
     rows = None if len(split) == split.full else split.rows
-    return Photos(len(split), size, lambda i: _photo(split, i, size), stored, rows, on_progress)
+    return Photos(len(split), size, lambda i: decode(split, i, size), stored, rows, on_progress)
 
 
 def square(jpeg: bytes, size: int) -> Bytes:
@@ -85,7 +85,8 @@ def _opencv() -> Any:
     return cv2
 
 
-def _photo(split: "Split", i: int, size: int) -> Bytes:
+def decode(split: "Split", i: int, size: int) -> Bytes:
+    """Photo `i` of a split as a square, past the cache. GeotuneError naming a photo that cannot be decoded."""
     try:
         return square(split.photo(i), size)
     except ValueError as error:

@@ -76,6 +76,15 @@ class Photos:
         """How they are kept: "raw", "jpeg", or "none" where there was no room."""
         return self._stored.tier if self._stored else "none"
 
+    @property
+    def rows(self) -> Ints | None:
+        """The photos' numbers in the whole split, of a subset; None: they are their own."""
+        return self._rows
+
+    def anew(self) -> "Photos":
+        """The same photos, decoded at every reading: exactly as decoded, also where the store keeps them as JPEG."""
+        return Photos(len(self), self.shape[1], self._decode, None, self._rows)
+
     def take(self, indices: Ints, out: Bytes | None = None) -> Bytes:
         """The photos of `indices` (b,) into `out` (b, size, size, 3), which is made where it is missing."""
         index = np.asarray(indices, np.int64)
