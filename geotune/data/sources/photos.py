@@ -44,7 +44,7 @@ class PhotosSource(Settings):
             used = set()
             for name in names:
                 if name not in jsons:
-                    used.add(sidecar := find_sidecar(name, jsons))
+                    used.add(sidecar := find_sidecar(folder, name, jsons))
                     yield folder / name, sidecar
             yield from ((folder / name, "") for name in names if name in jsons and name not in used)
 

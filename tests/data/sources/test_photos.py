@@ -180,7 +180,7 @@ SAID = {
     ],
 )
 def test_takeout_sidecars(takeout: Callable[..., list[Photo | LeftOut]], photo: str, sidecar: str) -> None:
-    (found,) = takeout(photo, sidecar, SAID)
+    (found,) = takeout(photo, sidecar, SAID | ({"title": photo} if len(photo) > 46 else {}))
     assert isinstance(found, Photo)
     assert (found.id, found.lat, found.lon, found.time) == (photo, 48.5, -2.25, 1717254030)
 
@@ -193,6 +193,26 @@ def test_the_number_of_a_sidecar_counts(tmp_path: Path, jpeg: Callable[..., byte
         (tmp_path / f"IMG.jpg{number}.json").write_text(json.dumps(said))
     found = {p.id: p.lat for p in PhotosSource(path=tmp_path).scan() if isinstance(p, Photo)}
     assert found == {"IMG.jpg": 10, "IMG(1).jpg": 14, "IMG(2).jpg": 15}
+
+
+def test_long_names_never_have_anothers_sidecar(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    long = "a photo_with_a_very_long_name_from_a_messenger_"
+    sidecars = {
+        f"{long[:46]}.json": (f"{long.replace('_', '?')}AAA.jpg", 10),
+        f"{long[:46]}(1).json": (f"{long}BBB.jpg", 20),
+        f"{'x' * 46}.json": (f"{'x' * 46}y.jpg", 30),
+        f"{'k' * 46}.json": (f"{'k' * 47}.jpg", 40),
+    }
+    for name, (title, lat) in sidecars.items():
+        said = {"title": title, "geoData": {"latitude": lat, "longitude": 5}}
+        (tmp_path / name).write_text(json.dumps(said))
+    for photo in (f"{long}.jpg", f"{long}(1).jpg", f"{'x' * 46}y.jpg", f"{'x' * 46}z.jpg", f"{'k' * 47}(1).jpg"):
+        (tmp_path / photo).write_bytes(jpeg(0))
+    found = {p.id: p.lat if isinstance(p, Photo) else p.reason for p in PhotosSource(path=tmp_path).scan()}
+    assert found == {
+        f"{long}.jpg": 10, f"{long}(1).jpg": 20, f"{'x' * 46}y.jpg": 30, f"{'x' * 46}z.jpg": "no GPS position in EXIF",
+        f"{'k' * 47}(1).jpg": "no GPS position in EXIF", f"{'k' * 46}.json": "not a photo",
+    }  # fmt: skip
 
 
 def test_exif_goes_before_the_sidecar(tmp_path: Path) -> None:
