@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.cache.allocate import allocate
+
 Ints = npt.NDArray[np.int64]
 
 FREE, FILLED = 0, 0xFFFF
@@ -45,7 +47,7 @@ class Claims:
         """Make the files of a store in which nothing is filled."""
         (folder / "claimers").mkdir()
         with (folder / "state").open("wb") as stream:
-            stream.truncate(2 * rows)
+            allocate(stream, 2 * rows)
 
     def filled(self, rows: Ints) -> npt.NDArray[np.bool_]:
         """Whether each of `rows` can be read."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.cache.allocate import allocate
 from geotune.data.threads import in_pool
 
 Bytes = npt.NDArray[np.uint8]
@@ -97,7 +98,7 @@ class Jpeg:
     def lay_out(folder: Path, rows: int) -> None:
         (folder / "pixels").touch()
         with (folder / "where").open("wb") as stream:
-            stream.truncate(8 * rows)
+            allocate(stream, 8 * rows)
 
     def write(self, row: int, pixels: Bytes) -> Bytes:
         import cv2

@@ -348,6 +348,16 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     np.testing.assert_array_equal(photos()[:], ALL)
 
 
+def test_what_is_written_through_a_map_has_no_holes(tier: str, cache: Path) -> None:
+    """A full disk would kill the process there."""
+    made = photos()
+    assert made.tier == tier
+    for name, size in [("state", 2 * N)] + [("where", 8 * N)] * (tier == "jpeg"):
+        status = (cache / "photos" / "a" / name).stat()
+        assert status.st_size == size
+        assert status.st_blocks * 512 >= size
+
+
 def test_without_room_photos_are_decoded_anew(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "1kB")
     seen: list[int] = []
