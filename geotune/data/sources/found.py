@@ -8,7 +8,7 @@ from typing import Protocol
 
 from geotune.data.sources.why import AT_ZERO, OUTSIDE, WHY, why
 
-__all__ = ["WHY", "LeftOut", "Names", "Photo", "Scanner", "position_fault", "why"]
+__all__ = ["WHY", "Ids", "LeftOut", "Names", "Photo", "Scanner", "position_fault", "why"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,24 @@ class Names:
             return True
         self._seen.add(number)
         return False
+
+
+class Ids:
+    """The ids that the files of a source have used so far, as 64-bit hashes: a million of them take some 100 MB."""
+
+    def __init__(self) -> None:
+        self._file_of: dict[int, int] = {}
+        self._file, self._number = "", 0
+
+    def begin(self, file: str) -> None:
+        """From here on ids are those of another file."""
+        self._file, self._number = file, self._number + 1
+
+    def of(self, identity: str) -> str:
+        """What a photo is called: FILE/ID where an earlier file had its id, "" where this file had it already."""
+        number = hash(identity)
+        earlier = self._file_of.get(number)
+        self._file_of[number] = self._number
+        if earlier is None:
+            return identity
+        return "" if earlier == self._number else self.of(f"{self._file}/{identity}")

@@ -134,6 +134,16 @@ def test_bad_records_are_named(shard: Callable[..., Path]) -> None:
     assert [p.reason for p in scan(path) if isinstance(p, LeftOut)] == ["the file is damaged from here on"]
 
 
+def test_ids_that_begin_anew_in_every_shard_are_other_photos(shard: Callable[..., Path], tmp_path: Path) -> None:
+    records = [{"id": i, "image": b"x", "latitude": 1, "longitude": 1} for i in (0, 1, 1)]
+    for name in ("a/shard_0.msg", "a/shard_1.msg", "b.msg"):
+        shard(records, name)
+    found = scan(tmp_path)
+    ids = ["0", "1", "a/shard_0/0", "a/shard_0/1", "a/shard_1/0", "a/shard_1/1"]
+    assert [p.id for p in found if isinstance(p, Photo)] == ids
+    assert [p.reason for p in found if isinstance(p, LeftOut)] == ["listed twice"] * 3
+
+
 def test_a_shard_that_changes_meanwhile_is_a_read_error(shard: Callable[..., Path]) -> None:
     first, second = photos(shard([record(i, latitude=1, longitude=1) for i in range(2)]))
     shard([record(i, latitude=1, longitude=1) for i in (5, 6)])
