@@ -13,6 +13,7 @@ from geotune.data.catalogue import CatalogueBuilder
 from geotune.data.importing.prepare import Look, Prepared, look_at, prepare
 from geotune.data.importing.spool import Spool
 from geotune.data.shards.records import Record, unpack_record
+from geotune.data.sources.columns import is_private
 from geotune.data.sources.files import read_part
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.kinds import Source
@@ -140,17 +141,17 @@ class _Columns:
         """What is stored of a photo's other columns, and its group."""
         for name in photo.extra:
             self._seen.setdefault(name)
-        extra = {
-            name: value
-            for name, value in photo.extra.items()
-            if (self._wanted is None or name in self._wanted) and not _empty(value) and name not in OWN_KEYS
-        }
+        extra = {name: value for name, value in photo.extra.items() if self._is_kept(name) and not _empty(value)}
         value = photo.extra.get(self._how.group, "") if self._how.group else ""
         return extra, "" if _empty(value) else str(value)
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._seen if name not in OWN_KEYS and (self._wanted is None or name in self._wanted)]
+        return [name for name in self._seen if self._is_kept(name)]
+
+    def _is_kept(self, name: str) -> bool:
+        asked = not is_private(name) if self._wanted is None else name in self._wanted
+        return asked and name not in OWN_KEYS
 
     def check(self) -> None:
         """Raise GeotuneError for a column that no photo has."""
