@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotune.config import build
+from geotune.data.audit.alike import look_alike
 from geotune.data.audit.flattery import SAME_M, Flattery, flattery
 from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
@@ -115,12 +116,9 @@ def _seen(
 
 def _alike(catalogue: "DataFrame", name: Texts) -> dict[tuple[str, str], Ints]:
     """Rows of photos (held out, other) that look the same, (M, 2), for every two splits."""
-    from geotune.data.clean import near_duplicates
-
-    hashes = catalogue["phash"].to_numpy(np.uint64)
     found = {}
     for held, other in (("test", "train"), ("valid", "train"), ("test", "valid")):
         mine, theirs = np.flatnonzero(name == held), np.flatnonzero(name == other)
-        pairs = near_duplicates(hashes[mine], hashes[theirs])
+        pairs = look_alike(catalogue.iloc[mine], catalogue.iloc[theirs])
         found[held, other] = np.column_stack([mine[pairs[:, 0]], theirs[pairs[:, 1]]])
     return found

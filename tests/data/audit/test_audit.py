@@ -18,7 +18,7 @@ def catalogue(lat: np.ndarray, split: np.ndarray, **columns: object) -> pd.DataF
     base = {
         "id": [f"p{i}" for i in range(count)], "lat": lat, "lon": np.zeros(count), "split": split,
         "place": [str(i) for i in range(count)], "time": np.full(count, np.nan), "camera": np.zeros(count, int),
-        "phash": NOISE[:count],
+        "phash": NOISE[:count], "sha": [f"{i:032x}" for i in range(count)],
     }  # fmt: skip
     return pd.DataFrame({**base, **columns})
 
@@ -103,6 +103,16 @@ def test_lookalikes_across_splits() -> None:
     assert (found.seen["test"].lookalikes, found.seen["valid"].lookalikes) == (1, 1)
     assert [one.kind for one in found.flattery] == ["lookalikes"]
     assert "1 of 100 valid photos (1 %) look like a training photo (such as p5 like p2)" in found.flattery[0].words
+
+
+def test_a_picture_without_features_is_found_as_a_file() -> None:
+    found = spread(phash=np.zeros(400, np.uint64))  # nights: their hashes say nothing
+    assert audit(found, {}).twins == []
+    found.loc[3, "sha"] = found.sha[0]
+    assert audit(found, {}).twins == [("p3", "test", "p0", "train")]
+    assert audit(found, {}).seen["test"].lookalikes == 1
+    found.loc[:, "sha"] = ""
+    assert audit(found, {}).twins == []
 
 
 def test_one_lookalike_in_a_thousand_moves_nothing() -> None:
