@@ -3,6 +3,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -136,6 +137,14 @@ def test_heic_and_avif(tmp_path: Path, suffix: str) -> None:
     assert isinstance(photo, Photo)
     assert (photo.lat, photo.lon) == pytest.approx((-12.51, -99 - 0.5 / 3600))
     assert broken == LeftOut(f"b.{suffix}", "cannot be decoded")
+
+
+def test_heic_that_is_called_jpg(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif", reason="the extra `heic` is not installed").register_heif_opener()
+    gps_photo(tmp_path / "a.jpg", (12.0, 30.0, 36.0), "S", (99.0, 0.0, 0.5), "W", format="HEIF")
+    told = "from pathlib import Path; from geotune.data.exif import read_exif; print(read_exif(Path('a.jpg')).position)"
+    done = subprocess.run([sys.executable, "-c", told], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("(-12.51, -99.00")  # a process in which nothing else has taught Pillow HEIC
 
 
 @pytest.fixture
