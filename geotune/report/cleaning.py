@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.clean import Finding, why
+from geotune.data.spreadsheet import quoted
 from geotune.record.folder import whole_file, write_atomic
 from geotune.report import style
 from geotune.report.cleaning_map import position_map
@@ -66,14 +67,9 @@ def _write_table(path: Path, cases: Iterable[Finding]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         for case in cases:
-            texts = (_plain(case.id), _plain(case.reason), "yes" if case.left_out else "no", _plain(case.detail))
+            texts = (quoted(case.id), quoted(case.reason), "yes" if case.left_out else "no", quoted(case.detail))
             degrees = ("" if math.isnan(value) else f"{value:.7f}" for value in (case.lat, case.lon))
-            rows.writerow((*texts, _plain(case.other), *degrees))
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before what could begin one."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+            rows.writerow((*texts, quoted(case.other), *degrees))
 
 
 def page(
@@ -114,8 +110,9 @@ def page(
 
 
 def _headline(catalogue: "DataFrame", cases: Sequence[Finding], counts: Mapping[str, int], splits: Texts | None) -> str:
-    gone = len({case.id for case in cases if case.left_out}) + sum(counts.values())
-    odd = len({case.id for case in cases if not case.left_out} - {case.id for case in cases if case.left_out})
+    # an id that is listed twice is kept and left out: cases count, not ids
+    gone = sum(case.left_out for case in cases) + sum(counts.values())
+    odd = len({case.id for case in cases if not case.left_out})
     kept = len(catalogue) if splits is None else int((splits != "").sum())
     share = f" ({100 * gone / (kept + gone):.1f} % of all)" if gone else ""
     lines = [

@@ -8,6 +8,7 @@ import numpy as np
 
 from geotune.data.audit.alike import look_alike
 from geotune.data.split.near import Floats, Ints
+from geotune.data.spreadsheet import quoted
 from geotune.geo.sphere import distance_km
 
 if TYPE_CHECKING:
@@ -61,14 +62,10 @@ def write_pairs(path: Path, alike: Alike, a: "DataFrame", b: "DataFrame") -> Non
 
     i, j = alike.pairs.T
     table = pd.DataFrame({
-        "id": a["id"].iloc[i].map(_plain).to_numpy(), "split": a["split"].iloc[i].to_numpy(),
-        "other": b["id"].iloc[j].map(_plain).to_numpy(), "other_split": b["split"].iloc[j].to_numpy(),
+        "id": a["id"].iloc[i].map(quoted).to_numpy(), "split": a["split"].iloc[i].to_numpy(),
+        "other": b["id"].iloc[j].map(quoted).to_numpy(), "other_split": b["split"].iloc[j].to_numpy(),
         "same_file": alike.same_file, "bits": alike.bits, "metres": alike.metres.round(1),
     })  # fmt: skip
     part = path.with_name(f".{path.name}.part")
     table.to_csv(part, index=False)
     part.replace(path)
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if str(text)[:1] in "=+-@\t\r" else str(text)
