@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from geotune.data.audit.flattery import ground
 from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION, Finding, findings
+from geotune.data.clean.reach import reachable
 from geotune.data.clean.settings import CleanSettings
+from geotune.data.split.near import Points
 from geotune.geo.metrics import Extent
-from geotune.geo.sphere import EARTH_RADIUS_KM, Floats, distance_km, geometric_median, unit_vectors
+from geotune.geo.sphere import Floats, distance_km, geometric_median
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,7 +39,7 @@ def far_from_all(
     near = distance_km(lat, lon, *geometric_median(lat, lon)) <= 100
     if extent == "world" and near.mean() < ALMOST_A_REGION:
         return [], rows[:0]
-    metres, nearest = _beyond(unit_vectors(lat, lon), settings.far, None if main is None else main[rows])
+    metres, nearest = _beyond(lat, lon, settings.far, None if main is None else main[rows])
     stray = np.flatnonzero(np.isfinite(metres))
     details = [f"{ground(float(length))} from the nearest of the others" for length in metres[stray]]
     gone = extent == "region" and not settings.keep_far
@@ -63,33 +65,17 @@ def inaccurate(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> 
     return findings(catalogue, rows, INACCURATE, [f"±{ground(float(error_m[row]))}" for row in rows])
 
 
-def _beyond(xyz: Floats, far_m: float, known: Bools | None) -> tuple[Floats, Ints]:
-    """For unit vectors (N, 3): metres from a photo outside the main part to the nearest in it, and which that is.
+def _beyond(lat: Floats, lon: Floats, far_m: float, known: Bools | None) -> tuple[Floats, Ints]:
+    """For photos at degrees (N,): metres from one outside the main part to the nearest in it, and which that is.
 
     Groups are what steps of `far_m` connect: those with a `known` photo are the main part, or else the largest one. The
     metres are infinite for its photos.
     """
-    from scipy.spatial import cKDTree
-
-    reach = 2 * np.sin(min(far_m / 1000 / EARTH_RADIUS_KM, np.pi) / 2)  # a chord
-    group = np.full(len(xyz), -1)
-    number = 0
-    while len(left := np.flatnonzero(group < 0)):
-        new = left[:1]
-        while len(new):
-            group[new] = number
-            left = left[group[left] < 0]
-            if not len(left):
-                break
-            chord = cKDTree(xyz[new]).query(xyz[left], distance_upper_bound=reach * (1 + 1e-9))[0]
-            new = left[np.isfinite(chord)]
-        number += 1
-    largest = np.bincount(group).argmax()
-    inside = np.isin(group, largest if known is None or not known.any() else group[known])
+    group = reachable(lat, lon, far_m)
+    inside = np.isin(group, np.bincount(group).argmax() if known is None or not known.any() else group[known])
     main, outside = np.flatnonzero(inside), np.flatnonzero(~inside)
-    metres, nearest = np.full(len(xyz), np.inf), np.zeros(len(xyz), np.int64)
+    metres, nearest = np.full(len(lat), np.inf), np.zeros(len(lat), np.int64)
     if len(outside):
-        chord, place = cKDTree(xyz[main]).query(xyz[outside])
-        metres[outside] = 2000 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1))
+        metres[outside], place = Points(lat[main], lon[main]).nearest(lat[outside], lon[outside])
         nearest[outside] = main[place]
     return metres, nearest
