@@ -10,7 +10,7 @@ from geotune.data.audit.alike import look_alike
 from geotune.data.audit.flattery import SAME_M, Flattery, flattery
 from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
-from geotune.data.split.places import Texts, places
+from geotune.data.split.places import Texts, blocks, places
 from geotune.data.split.settings import SplitSettings
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     named = [
         (str(ids.iloc[i]), one, str(ids.iloc[j]), other) for (one, other), pairs in alike.items() for i, j in pairs
     ][:MOST_TWINS]
-    return Audit(seen, named, flattery(seen, named, settings))
+    told = flattery(seen, named, settings, lambda side_m: int(blocks(lat, lon, side_m).max()) + 1)
+    return Audit(seen, named, told)
 
 
 def _seen(

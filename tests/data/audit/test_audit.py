@@ -72,11 +72,22 @@ def test_training_photos_beside_the_held_out_ones() -> None:
     assert [one.kind for one in found.flattery] == ["near"]
     told = found.flattery[0]
     assert "half of the valid photos were taken within 10 m of a training photo" in told.words
-    assert told.mend == "hold out larger pieces: --split block --block 200m"  # a gap would leave no training photo
+    assert told.mend == "hold out larger pieces: --split block --block 100m"  # a gap would leave no training photo
     assert kinds(spread(step_m=30)) == []
     assert kinds(spread(step_m=30), radius="50m") == ["near"]
-    wider = audit(spread(step_m=10), {"by": "block", "block": "100m"}).flattery[0]
+    wider = audit(spread(2000, step_m=10), {"by": "block", "block": "100m"}).flattery[0]
     assert "--split block --block 400m" in wider.mend
+
+
+def test_no_advice_that_leaves_too_few_pieces() -> None:
+    """Blocks are made smaller until there are some to test on; where there are none, nothing is promised."""
+    assert "--block 200m" in audit(spread(800, step_m=10), {"by": "place"}).flattery[0].mend
+    assert "--block 50m" in audit(spread(160, step_m=10), {"by": "place"}).flattery[0].mend
+    tiny = audit(spread(60, step_m=10), {"by": "place"}).flattery[0]
+    assert tiny.mend == "add photos from elsewhere: these lie too close together"
+
+
+def test_a_given_split_is_told_of_places() -> None:
     assert "--split place" in audit(spread(step_m=10), {"by": "given"}).flattery[0].mend
 
 
