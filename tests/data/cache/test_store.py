@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ import numpy as np
 import pytest
 
 from geotune.data.cache import layout, store
-from geotune.data.cache.entries import entries
+from geotune.data.cache.entries import entries, locked, remove
 from geotune.data.cache.layout import open_stored
 from geotune.data.cache.squares import decoded
 from geotune.data.cache.store import Photos
@@ -48,7 +51,7 @@ def _lease() -> Iterator[None]:
 def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "jpeg":
         monkeypatch.setattr(layout.Raw, "bytes", lambda rows, size: 2**60)  # it would not fit
-        monkeypatch.setattr(layout.Jpeg, "bytes", lambda rows, size: 1000)
+        monkeypatch.setattr(layout.Jpeg, "bytes", lambda rows, size: 100_000)
     return str(request.param)
 
 
@@ -308,6 +311,49 @@ def test_half_made_is_made_again(cache: Path) -> None:
     (folder / "state").write_bytes(b"\xff" * 2 * N)  # a kill before about.json
     np.testing.assert_array_equal(photos()[:], ALL)
     (folder / "complete").unlink(missing_ok=True)
+
+
+def test_a_finished_store_may_be_removed_while_it_is_opened() -> None:
+    """It is opened whole, or made anew; what was opened stays right."""
+    ended = threading.Event()
+    faults: list[BaseException] = []
+
+    def opens() -> None:
+        while not ended.is_set():
+            try:
+                made = photos()
+                assert np.array_equal(made[:], ALL)
+                if made._stored and made._stored.claims:
+                    made._stored.settle()
+                del made
+            except BaseException as error:
+                faults.append(error)
+                return
+
+    threads = [threading.Thread(target=opens) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(150):
+        with locked():
+            for entry in entries():
+                remove(entry.folder)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
+def test_a_finished_store_is_read_where_nothing_can_be_written(cache: Path) -> None:
+    photos()[:]
+    settled(cache / "photos" / "a")
+    read = "import sys; from geotune.data.cache.layout import open_stored; print(open_stored('a', 60, 16).claims)"
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 77; exec "$1" -c "$2"'
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(cache), sys.executable, read]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip("may not mount")
+    assert done.stdout.strip() == "None", done.stderr
 
 
 def test_a_full_disk_costs_only_the_keeping(
