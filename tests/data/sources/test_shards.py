@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,12 @@ def test_no_coordinates_at_all_is_said(shard: Callable[..., Path], tmp_path: Pat
     assert "--labels FILE" in caught.value.hint
     with pytest.raises(GeotuneError, match=r"no \.msg shard"):
         scan(tmp_path / "nowhere")
+
+
+def test_nan_is_no_coordinate(shard: Callable[..., Path]) -> None:
+    nan, good = math.nan, record(3, latitude=1, longitude=1)
+    rows = [record(0, latitude=nan, longitude=nan), record(1, latitude=nan, longitude=1), good]
+    assert [p.reason for p in scan(shard(rows)) if isinstance(p, LeftOut)] == ["no coordinates"] * 2
 
 
 def test_bad_records_are_named(shard: Callable[..., Path]) -> None:
