@@ -88,11 +88,11 @@ def split_of(path: Path, root: Path) -> str:
 
 
 def readable(name: str) -> str:
-    """A name that can be stored as UTF-8: bytes of other encodings in a file's name become �."""
+    """A name that can be stored as UTF-8, another for every name: a byte of another encoding becomes \\xe9."""
     try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character of UTF-16, as JSON can have it
-        return name.encode("utf-8", "replace").decode("utf-8")
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Held:
