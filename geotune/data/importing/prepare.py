@@ -195,7 +195,7 @@ def _upright(opened: "Image.Image", max_side: int) -> tuple["Image.Image", bool]
 def _large_blocks() -> None:
     from PIL import Image
 
-    Image.core.set_block_size(BLOCK_BYTES)
+    Image.core.set_block_size(BLOCK_BYTES)  # type: ignore[attr-defined]
 
 
 def _unfilled(data: bytes) -> bool:
