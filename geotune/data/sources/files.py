@@ -56,10 +56,11 @@ def unreadable(error: OSError) -> str:
     return f"{UNREADABLE} ({error.strerror or 'read error'})"
 
 
-def files_below(path: Path, suffixes: Iterable[str] = ("",)) -> Iterator[Path]:
+def files_below(path: Path, suffixes: Iterable[str] = ("",), linked: list[Path] | None = None) -> Iterator[Path]:
     """A file itself, or every file below a folder whose lower-case name ends so; hidden ones are passed over.
 
-    In the order of names, in which shard_2 stands before shard_10.
+    In the order of names, in which shard_2 stands before shard_10. Links to folders are not followed; `linked` gets
+    them.
     """
     endings = tuple(suffixes)
     if path.is_file():
@@ -67,6 +68,8 @@ def files_below(path: Path, suffixes: Iterable[str] = ("",)) -> Iterator[Path]:
         return
     for folder, below, names in os.walk(path):
         below[:] = sorted((name for name in below if not name.startswith(".")), key=in_order)
+        if linked is not None:
+            linked += [link for link in (Path(folder) / name for name in below) if link.is_symlink()]
         for name in sorted(names, key=in_order):
             if not name.startswith(".") and name.lower().endswith(endings):
                 yield Path(folder) / name

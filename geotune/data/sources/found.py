@@ -1,14 +1,15 @@
 """What a source yields: a photo with its position, or why there is none."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from geotune.data.sources.why import AT_ZERO, OUTSIDE, WHY, why
+from geotune.data.sources.files import readable
+from geotune.data.sources.why import AT_ZERO, LINKED_FOLDER, OUTSIDE, WHY, why
 
-__all__ = ["WHY", "Ids", "LeftOut", "Names", "Photo", "Scanner", "position_fault", "why"]
+__all__ = ["WHY", "Ids", "LeftOut", "Names", "Photo", "Scanner", "not_followed", "position_fault", "why"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ def position_fault(lat: float, lon: float) -> str:
     if lat == 0 and lon == 0:
         return AT_ZERO
     return ""
+
+
+def not_followed(linked: Iterable[Path], root: Path) -> Iterator[LeftOut]:
+    """The links to folders below `root` that a source passed over."""
+    return (LeftOut(readable(link.relative_to(root).as_posix()), LINKED_FOLDER) for link in linked)
 
 
 class Names:

@@ -8,7 +8,7 @@ from geotune.config import Settings
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import ID_NAMES, IMAGE_NAMES, columns_in, columns_of, flat, photo_of
 from geotune.data.sources.files import MAX_RECORD_BYTES, Held, files_below, split_of
-from geotune.data.sources.found import Ids, LeftOut, Photo
+from geotune.data.sources.found import Ids, LeftOut, Photo, not_followed
 from geotune.data.sources.why import DAMAGED, LISTED_TWICE, NO_IMAGE, RECORD_TOO_LARGE
 from geotune.errors import GeotuneError
 
@@ -30,14 +30,15 @@ class ParquetSource(Settings):
         from pyarrow import ArrowException
 
         root = self.path.parent if self.path.is_file() else self.path
-        seen, files = Ids(), 0
-        for files, file in enumerate(files_below(self.path, (SUFFIX,)), start=1):  # noqa: B007
+        seen, files, linked = Ids(), 0, list[Path]()
+        for files, file in enumerate(files_below(self.path, (SUFFIX,), linked), start=1):  # noqa: B007
             name = file.relative_to(root).as_posix()
             seen.begin(name.removesuffix(SUFFIX))
             try:
                 yield from _rows(file, name.removesuffix(SUFFIX), split_of(file, root), seen)
             except (ArrowException, OSError, ValueError) as error:
                 yield LeftOut(name, DAMAGED, f"{error}"[:200])
+        yield from not_followed(linked, root)
         if not files:
             raise GeotuneError(f"{self.path}: no {SUFFIX} file", "give a parquet file, or a folder of them")
 

@@ -11,7 +11,7 @@ from geotune.data.shards.records import BadRecord, Record, read_records, unpack_
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, photo_of
 from geotune.data.sources.files import files_below, read_part, split_of
-from geotune.data.sources.found import Ids, LeftOut, Photo
+from geotune.data.sources.found import Ids, LeftOut, Photo, not_followed
 from geotune.data.sources.labels import Labels, labels_beside
 from geotune.data.sources.why import (
     BAD_RECORD,
@@ -47,7 +47,8 @@ class ShardsSource(Settings):
 
     def scan(self) -> Iterator[Photo | LeftOut]:
         """Every record, in the order of the shards' numbers. Raises GeotuneError where none has coordinates."""
-        shards = list(files_below(self.path, (SUFFIX,)))
+        linked: list[Path] = []
+        shards = list(files_below(self.path, (SUFFIX,), linked))
         if not shards:
             raise GeotuneError(f"{self.path}: no {SUFFIX} shard", "give a shard, or a folder of them")
         tables = [Labels(path) for path in self.labels or self._beside(shards)]
@@ -62,6 +63,7 @@ class ShardsSource(Settings):
                 photos += isinstance(found, Photo)
                 lost += isinstance(found, LeftOut) and found.reason == NO_COORDINATES
                 yield found
+        yield from not_followed(linked, root)
         if lost and not photos and not tables:
             raise GeotuneError(
                 f"{self.path}: its records have no coordinates, and no table of labels lies beside them",

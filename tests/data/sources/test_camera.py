@@ -15,7 +15,7 @@ from geotune.data.exif import exif_of
 from geotune.data.sources.camera import HEAD_BYTES, exif_in, with_exif
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.kinds import source_of
-from geotune.data.sources.why import NO_GPS
+from geotune.data.sources.why import NO_GPS, why
 
 
 def made(path: Path, jpeg: bytes, archive: Callable[..., Path], row: dict[str, float]) -> Path:
@@ -45,6 +45,23 @@ def test_every_source_takes_what_the_camera_says(
     assert isinstance(photo, Photo)
     assert (photo.lat, photo.heading, photo.time) == (1, 7, 1.7e9)  # the source goes before the camera
     assert math.isnan(photo.gps_error_m)  # of another position
+
+
+@pytest.mark.parametrize("file", ["s.jpg", "s.parquet", "s.tar", "s.msg"])
+def test_links_to_folders_are_named(tmp_path: Path, phone_jpeg: bytes, archive: Callable[..., Path], file: str) -> None:
+    for folder in ("elsewhere", "here"):
+        path = tmp_path / folder / file
+        path.parent.mkdir()
+        if file == "s.jpg":
+            path.write_bytes(phone_jpeg)
+        else:
+            made(tmp_path / file, phone_jpeg, archive, {"latitude": 52.5, "longitude": 13}).rename(path)
+    (tmp_path / "here" / "2024").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / ".trash").symlink_to(tmp_path / "elsewhere")
+    photo, link = source_of(tmp_path / "here").scan()
+    assert isinstance(photo, Photo)
+    assert link == LeftOut("2024", "a link to a folder is not followed")
+    assert why("a link to a folder is not followed").endswith("import that folder too, with --add")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF", "TIFF"])
