@@ -55,8 +55,8 @@ def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
-def photos(decode: Callable[[int], np.ndarray] = square, name: str = "a", **more: object) -> Photos:
-    return Photos(N, SIZE, decode, open_stored(name, N, SIZE, dataset="d", split="train"), **more)  # type: ignore[arg-type]
+def photos(decode: Callable[[int], np.ndarray] = square, name: str = "a") -> Photos:
+    return Photos(N, SIZE, decode, open_stored(name, N, SIZE, dataset="d", split="train"))
 
 
 def as_jpeg(pixels: np.ndarray) -> np.ndarray:
@@ -114,15 +114,6 @@ def test_a_subset_shares_the_rows_of_the_whole() -> None:
     whole = photos(lambda i: seen.append(i) or square(i))
     np.testing.assert_array_equal(whole[:], ALL)
     assert set(seen) == set(range(N)) - {4, 9, 50}
-
-
-def test_progress_is_told() -> None:
-    told: list[tuple[int, int]] = []
-    made = photos(on_progress=lambda done, of: told.append((done, of)))
-    made[:10]
-    made[5:20]
-    made[5:20]
-    assert told == [(10, N), (20, N)]
 
 
 def test_a_fault_frees_the_photos_for_the_next_try() -> None:
@@ -246,11 +237,66 @@ def test_a_stopped_claimer_is_not_waited_for_for_ever(monkeypatch: pytest.Monkey
         os.waitpid(number, 0)
 
 
-def claimed() -> bool:
+@forks
+def test_a_stopped_claimer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not anew for each batch that holds one of its photos."""
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.1)
+    given_up: list[bool] = []
+    too_long = store._Wait.too_long
+    monkeypatch.setattr(
+        store._Wait, "too_long", lambda self, left: given_up.append(too_long(self, left)) or given_up[-1]
+    )
+    number = child(lambda: photos(lambda i: time.sleep(60) or square(i))[:] is None)
+    while claimed() < 8:
+        time.sleep(0.001)
+    os.kill(number, signal.SIGSTOP)
+    try:
+        made = photos()
+        for i in range(N):
+            np.testing.assert_array_equal(made[i], ALL[i])
+    finally:
+        os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)
+    assert sum(given_up) == 1
+
+
+@forks
+def test_a_child_keeps_no_claim_of_its_killed_parent_alive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 1e9)
+
+    def forks_while_it_decodes() -> bool:
+        made = photos(lambda i: time.sleep(60) or square(i))
+        threading.Thread(target=lambda: made[:], daemon=True).start()
+        while claimed() < 8:
+            time.sleep(0.001)
+        grandchild = os.fork()
+        if grandchild == 0:
+            time.sleep(60)
+            os._exit(0)
+        (tmp_path / "part").write_text(str(grandchild))
+        (tmp_path / "part").replace(tmp_path / "grandchild")
+        time.sleep(60)
+        return True
+
+    number = child(forks_while_it_decodes)
+    while not (tmp_path / "grandchild").exists():
+        time.sleep(0.001)
+    os.kill(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    found: list[np.ndarray] = []
+    reader = threading.Thread(target=lambda: found.append(photos()[:]), daemon=True)
+    reader.start()
+    reader.join(20)
+    os.kill(int((tmp_path / "grandchild").read_text()), signal.SIGKILL)
+    assert found, "waits for the dead parent"
+    np.testing.assert_array_equal(found[0], ALL)
+
+
+def claimed() -> int:
     from geotune.data.cache.entries import cache_root
 
     state = cache_root() / "photos" / "a" / "state"
-    return state.exists() and bool((np.fromfile(state, np.uint16) % 0xFFFF).any())
+    return int(np.count_nonzero(np.fromfile(state, np.uint16) % 0xFFFF)) if state.exists() else 0
 
 
 # ------------------------------------------------------------------------------------------ the machine
