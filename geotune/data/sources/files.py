@@ -13,12 +13,12 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_RECORD_BYTES = 64 * 2**20
 """No photo in an archive, a table or a shard is larger; a length that says otherwise is damage."""
 
-SPLITS = {
+SPLIT_WORDS = {
     "train": "train", "training": "train",
     "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What folders and files of a split are called."""
+"""What the splits are called in tables, and folders and files of a split."""
 
 
 def file_fault(path: Path) -> str:
@@ -85,9 +85,9 @@ def split_of(path: Path, root: Path) -> str:
     """The split that a file's own name or a folder's below `root` tells: `test-00000-of-00002.parquet` -> "test"."""
     inside = path.relative_to(root).parts if path != root else (path.name,)
     word = re.match(r"[a-z]+", inside[-1].lower())
-    if word and word[0] in SPLITS:
-        return SPLITS[word[0]]
-    return next((SPLITS[part.lower()] for part in reversed(inside[:-1]) if part.lower() in SPLITS), "")
+    if word and word[0] in SPLIT_WORDS:
+        return SPLIT_WORDS[word[0]]
+    return next((SPLIT_WORDS[part.lower()] for part in reversed(inside[:-1]) if part.lower() in SPLIT_WORDS), "")
 
 
 def readable(name: str) -> str:
