@@ -3,7 +3,7 @@
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -131,6 +131,19 @@ class Dataset:
         if self.copy:
             splits = self.description.splits.items()
             self.copy.fetch_all([f"{name}/{shard}" for name, split in splits for shard in split.shards], on_progress)
+
+    def pictures(self) -> Callable[[str], bytes | None]:
+        """The JPEG of a photo of any split by its id, or None."""
+        at: dict[str, tuple[Split, int]] = {}
+
+        def picture(identity: str) -> bytes | None:
+            if not at:
+                splits = [self.split(name) for name in self.counts]
+                at.update((str(id), (split, i)) for split in splits for i, id in enumerate(split.ids))
+            split, i = at.get(identity, (None, 0))
+            return split.photo(i) if split else None
+
+        return picture
 
     def split(self, name: str) -> Split:
         """The split "train", "valid" or "test". Raises GeotuneError where it is missing or lacks photos."""

@@ -1,7 +1,6 @@
 """What is odd about the photos of a dataset: on the screen in counts, every case in the cleaning report."""
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +57,7 @@ def report_photos(
     try:
         into.mkdir(parents=True, exist_ok=True)
         table, page = write_report(
-            into, catalogue, [*held, *odd], gone, _pictures(dataset), splits=catalogue["split"].to_numpy(str)
+            into, catalogue, [*held, *odd], gone, dataset.pictures(), splits=catalogue["split"].to_numpy(str)
         )
     except OSError as error:
         raise GeotuneError(
@@ -73,19 +72,3 @@ def _left_out_at_import(dataset: "Dataset") -> "list[Finding]":
     from geotune.data.writing.writer import REPORT
 
     return old_cases(dataset.folder / REPORT[0])
-
-
-def _pictures(dataset: "Dataset") -> Callable[[str], bytes | None]:
-    """The picture of a photo by its id, or None."""
-    splits = {name: dataset.split(name) for name in dataset.counts}
-    at: dict[str, tuple[str, int]] = {}
-
-    def picture(identity: str) -> bytes | None:
-        if not at:
-            at.update((str(id), (name, i)) for name, split in splits.items() for i, id in enumerate(split.ids))
-        if identity not in at:
-            return None
-        name, i = at[identity]
-        return splits[name].photo(i)
-
-    return picture

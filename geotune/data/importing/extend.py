@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.config import build
-from geotune.data.catalogue import catalogue_of, kind_of
+from geotune.data.catalogue import catalogue_of
 from geotune.data.clean import Finding, clean
-from geotune.data.dataset import Dataset, Split, open_dataset
+from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.importing.cases import by_id, counts, finding_of, old_cases
-from geotune.data.importing.importer import CLEANING, TOLD_BY_CAMERA, Imported, ImportSettings, Report
+from geotune.data.importing.importer import CLEANING, Imported, ImportSettings, Report, by_camera
 from geotune.data.importing.intake import Intake, Tell, taken_in
 from geotune.data.importing.shelve import write
 from geotune.data.known import Known
@@ -91,7 +91,6 @@ def _add(
     old = catalogue_of(dataset, lambda done, of: tell(OLD, done, of), decode=False)
     known = dataset.description.known.model_copy(deep=True)
     _refuse_unknown_groups(dataset, settings, old, known)
-    keeps_cameras = bool(known.cameras) or settings.split.group in TOLD_BY_CAMERA
     how = replace(settings.taking, adding=True)
     with taken_in(settings.source, how, part, tell, known, int(old["camera"].max())) as intake:
         cases = [finding_of(item) for item in intake.left_out]
@@ -118,7 +117,7 @@ def _add(
                 report(part, both, findings, [*before_that, *cases], _pictures(dataset, intake), splits=of_row)
             if settings.split.by != "block":
                 known.learn_places(zip(new["place"].iloc[kept[rows]], place[rows], strict=True))
-            if not keeps_cameras:
+            if not by_camera(settings.split):
                 known.cameras = {}
             every = both.iloc[np.concatenate([np.arange(len(old)), len(old) + kept[rows]])]
             extent = "world" if dataset.extent == "world" else extent_of(every["lat"], every["lon"])
@@ -136,8 +135,7 @@ def _refuse_unknown_groups(dataset: Dataset, settings: ImportSettings, old: "pd.
             f"{dataset.folder}: no {group} is divided in it (--group), but its photos do not say theirs (--columns)",
             again,
         )
-    by_camera = group in TOLD_BY_CAMERA or kind_of(group) == "camera"
-    if by_camera and not known.cameras and (old["camera"] != 0).any():
+    if by_camera(settings.split) and not known.cameras and (old["camera"] != 0).any():
         raise GeotuneError(
             f"{dataset.folder}: no {group} is divided in it (--group), but it knows its cameras by a number alone: "
             "which of them took a new photo cannot be told",
@@ -183,14 +181,5 @@ def _case(photo: "pd.Series[float]", reason: str) -> Finding:
 
 def _pictures(dataset: Dataset, intake: Intake) -> Callable[[str], bytes | None]:
     """The picture of a new or an old photo by its id."""
-    new, at = by_id(intake), dict[str, tuple[Split, int]]()
-
-    def picture(identity: str) -> bytes | None:
-        found = new(identity)
-        if found is None and not at:
-            splits = [dataset.split(name) for name in dataset.counts]
-            at.update({str(id): (split, i) for split in splits for i, id in enumerate(split.ids)})
-        split, i = at.get(identity, (None, 0))
-        return found or (split.photo(i) if split else None)
-
-    return picture
+    new, old = by_id(intake), dataset.pictures()
+    return lambda identity: new(identity) or old(identity)

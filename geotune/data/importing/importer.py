@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from geotune.config import Settings
+from geotune.data.catalogue import kind_of
 from geotune.data.clean import CleanSettings, Finding, clean
 from geotune.data.diagnose import TABLE_SUFFIXES
 from geotune.data.importing.cases import by_id, counts, finding_of, reasons, too_near, with_reasons
@@ -140,8 +141,9 @@ def import_photos(
         writer.extent = extent_of(lat[kept], lon[kept])
         writer.split = {**settings.split.model_dump(mode="json"), "question": question}
         writer.settings = settings.recorded
-        ties = settings.split.group in TOLD_BY_CAMERA or intake.by_camera
-        writer.known = known if ties else known.model_copy(update={"cameras": {}})  # no hash that is of no use
+        if not by_camera(settings.split):
+            known.cameras = {}  # no hash that is of no use
+        writer.known = known
         writer.left_out, examples = counts([*cases, *(found for found in findings if found.left_out)])
         if report:
             report(writer.part, catalogue, findings, cases, by_id(intake), splits=of_row)
@@ -168,6 +170,11 @@ def _divided(kept: "pd.DataFrame", settings: SplitSettings) -> tuple[Texts, Ints
     )  # fmt: skip
     own = settings.by != "given" and {"train", "test"} <= set(map(str.lower, np.unique(given)))
     return division.split, division.place, division.question, own
+
+
+def by_camera(settings: SplitSettings) -> bool:
+    """Whether the cameras of photos say which belong together."""
+    return settings.group in TOLD_BY_CAMERA or kind_of(settings.group) == "camera"
 
 
 def _on_places(place: Texts, settings: SplitSettings) -> str:

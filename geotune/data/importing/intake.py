@@ -53,8 +53,6 @@ class Intake:
     left_out: list[LeftOut]
     columns: list[str]
     """The source's other columns, as far as they are kept."""
-    by_camera: bool
-    """Whether a column of the camera ties photos together, so that their camera says it."""
     _spool: Spool | None
     _shards: list[Path]
     _shard: "array[int]"
@@ -98,18 +96,16 @@ def taken_in(
     with Spool(folder / "photos") as spool:
         builder, left_out = CatalogueBuilder(known, cameras), list[LeftOut]()
         shards, shard, kept = dict[Path, int](), array("q"), _Columns(how)
-        by_camera = kind_of(how.group) == "camera"
         ready = in_threads(partial(_ready, how=how), source.scan())
         for number, found in enumerate(ready, start=1):
             if isinstance(found, LeftOut):
                 left_out.append(found)
             else:
                 photo, made = found
-                camera = builder.camera(photo.camera)
-                extra, tied = kept.of(photo), camera
-                if kind_of(how.group) == "camera" and how.group in photo.extra:  # there are two such columns
-                    tied, by_camera = builder.camera(str(photo.extra[how.group])), False
-                group = group_of(how.group, photo.extra, photo, tied)
+                # of two columns of cameras the one that ties photos counts
+                second = photo.extra.get(how.group) if kind_of(how.group) == "camera" else None
+                camera = builder.camera(photo.camera if second is None else str(second))
+                extra, group = kept.of(photo), group_of(how.group, photo.extra, photo, camera)
                 if isinstance(made, Prepared):
                     offset, length, look = spool.add(made.jpeg, extra), len(made.jpeg), made.look
                 else:
@@ -121,7 +117,7 @@ def taken_in(
             tell(READING, number, None)
         kept.check()
         copied, names = (None, []) if how.in_place else (spool, kept.names)
-        yield Intake(builder.frame(), left_out, names, by_camera, copied, list(shards), shard)
+        yield Intake(builder.frame(), left_out, names, copied, list(shards), shard)
 
 
 def _ready(found: Photo | LeftOut, how: Taking) -> tuple[Photo, Prepared | Look] | LeftOut:

@@ -217,13 +217,18 @@ def test_cameras_are_known_again(photos: Callable[..., Path], tmp_path: Path, gr
     assert "Phone" not in (tmp_path / "town" / "dataset.json").read_text()
 
 
-def test_a_second_column_of_cameras_is_stored_nowhere(photos: Callable[..., Path], tmp_path: Path) -> None:
-    rows = [row for day in range(20) for row in outings([day], range(0, 6, 2))]
-    source = photos("a", [{"device": f"Phone {i // 3}", **row} for i, row in enumerate(rows)])
-    town = made(source, tmp_path / "town", split={"group": "device"})
-    assert torn(town) == set()
-    with pytest.raises(GeotuneError, match="knows its cameras by a number alone"):
-        add(source, tmp_path / "town")
+def test_of_two_columns_of_cameras_the_one_that_was_asked_for_ties(photos: Callable[..., Path], tmp_path: Path) -> None:
+    def rows(minutes: Iterable[int]) -> list[Row]:
+        return [{"device": f"Phone {day}", **row} for day in range(20) for row in outings([day], minutes)]
+
+    for i, minutes in enumerate((range(0, 9, 3), range(1, 9, 3), range(2, 9, 3))):
+        source = photos(f"source {i}", rows(minutes))
+        if i:
+            add(source, tmp_path / "town")
+        else:
+            made(source, tmp_path / "town", split={"group": "device"})
+        assert torn(open_dataset(tmp_path / "town")) == set()
+    assert sum(open_dataset(tmp_path / "town").counts.values()) == 180
 
 
 def test_no_hash_of_a_camera_is_kept_that_ties_nothing(photos: Callable[..., Path], tmp_path: Path) -> None:
