@@ -87,3 +87,30 @@ def whole(*kinds: Ints) -> Ints:
     edges = coo_array((np.ones(len(row), bool), (row, column)), shape=(nodes, nodes))
     piece = connected_components(edges, directed=False)[1][:photos]
     return np.asarray(np.unique(piece, return_inverse=True)[1], np.int64).ravel()
+
+
+def follow(split: "Texts", piece: Ints, group: Ints, old: "Texts") -> "Texts":
+    """New pieces follow the photos of their groups, `old` ones or newcomers, test before valid before train.
+
+    Newcomers of such a group that old photos tie to another split are left out.
+    """
+    ranks = np.array(["", "new", "train", "valid", "test"])
+    rank, of_old = (np.argmax(one[:, None] == ranks, axis=1) for one in (split, old))
+    tied = group != ALONE
+    number = np.unique(group[tied], return_inverse=True)[1].ravel()
+
+    def strongest(rank: Ints) -> Ints:
+        """The strongest rank in each photo's group."""
+        top, found = np.zeros(number.max(initial=-1) + 1, np.int64), rank.copy()
+        np.maximum.at(top, number, np.maximum(rank, of_old)[tied])
+        found[tied] = top[number]
+        return found
+
+    new = rank == 1
+    of_piece = np.zeros(piece.max(initial=-1) + 1, np.int64)
+    np.maximum.at(of_piece, piece[new], strongest(rank)[new])
+    rank[new] = of_piece[piece[new]]
+    rank[(of_old > 0) & (rank > of_old)] = 0
+    rank[(rank > 0) & (rank < strongest(rank))] = 0
+    named: Texts = ranks[rank]
+    return named

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.split.given import given_splits
-from geotune.data.split.groups import ALONE, TORN, whole
+from geotune.data.split.groups import ALONE, TORN, follow, whole
 from geotune.data.split.near import Bools, Floats, Ints, Points
 from geotune.data.split.places import Texts, blocks, middles, places
 from geotune.data.split.settings import SplitSettings, metres
@@ -87,7 +87,7 @@ def join(
         why = TIED.format(group=settings.group)
         joined.leave_out((tied == TORN) | ((tied != "") & (split != "new") & (split != tied)), why)
         piece = whole(np.where(split == "new", piece, ALONE), np.where(split == "new", group, ALONE))
-        found = _whole_groups(split, piece, group, tied)
+        found = follow(split, piece, group, tied)
         joined.leave_out(found == "", why)
         split[:] = found
     beside_training = _within(lat, lon, old_lat, old_lon, old_split == "train", settings.gap)
@@ -179,33 +179,6 @@ def _new_places(lat: Floats, lon: Floats, place: Ints, old_place: Ints, radius_m
     new = place < 0
     place[new] = places(lat[new], lon[new], radius_m) + old_place.max(initial=-1) + 1
     return place
-
-
-def _whole_groups(split: Texts, piece: Ints, group: Ints, old: Texts) -> Texts:
-    """New pieces follow the photos of their groups, `old` ones or newcomers, test before valid before train.
-
-    Newcomers of such a group that old photos tie to another split are left out.
-    """
-    ranks = np.array(["", "new", "train", "valid", "test"])
-    rank, of_old = (np.argmax(one[:, None] == ranks, axis=1) for one in (split, old))
-    tied = group != ALONE
-    number = np.unique(group[tied], return_inverse=True)[1].ravel()
-
-    def strongest(rank: Ints) -> Ints:
-        """The strongest rank in each photo's group."""
-        top, found = np.zeros(number.max(initial=-1) + 1, np.int64), rank.copy()
-        np.maximum.at(top, number, np.maximum(rank, of_old)[tied])
-        found[tied] = top[number]
-        return found
-
-    new = rank == 1
-    of_piece = np.zeros(piece.max(initial=-1) + 1, np.int64)
-    np.maximum.at(of_piece, piece[new], strongest(rank)[new])
-    rank[new] = of_piece[piece[new]]
-    rank[(of_old > 0) & (rank > of_old)] = 0
-    rank[(rank > 0) & (rank < strongest(rank))] = 0
-    named: Texts = ranks[rank]
-    return named
 
 
 def _fill(piece: Ints, split: Texts, old_split: Texts, settings: SplitSettings) -> Texts:
