@@ -22,6 +22,8 @@ VARIANTS = [
     *[member(hidden=16, dropout=0.5) for member in MEMBERS],
     *[member(loss="smooth_l1", alpha=0) for member in MEMBERS if "loss" in member.model_fields],
     *[member(smoothing=0) for member in MEMBERS if "smoothing" in member.model_fields],
+    *[member(smoothing=0, label_smoothing=0.1) for member in MEMBERS if "smoothing" in member.model_fields],
+    *[member(balance=0.5, tau_km=0.3) for member in MEMBERS if "tau_km" in member.model_fields],
     *[member(decode="argmax") for member in MEMBERS if "decode" in member.model_fields],
 ]
 Places = tuple[NDArray[np.float64], NDArray[np.float64]]
