@@ -142,7 +142,10 @@ class CellsHead(Head):
 
     @torch.no_grad()
     def decode(self, outputs: Outputs) -> Answers:
-        probability_BK = outputs["logits"].float().softmax(-1)
+        return self.answers(outputs["logits"].float().softmax(-1))
+
+    def answers(self, probability_BK: Tensor) -> Answers:
+        """Places by the cells' probabilities, read as `model.head.decode` says."""
         if self.settings.decode == "argmax":
             best_B = probability_BK.argmax(-1).cpu().numpy()
             lat, lon = self.partition.centres_lat[best_B], self.partition.centres_lon[best_B]
