@@ -9,11 +9,12 @@ from geotune.data.augment.policy import KINDS, Augmentation, Policy
 from geotune.model.heads.cells import CellsSettings
 from geotune.model.heads.hierarchical import HierarchicalSettings
 from geotune.model.heads.hybrid import HybridSettings
+from geotune.model.heads.mixture import MixtureSettings
 from geotune.model.heads.multitask import MultitaskSettings
 from geotune.model.heads.regression import RegressionSettings
 
 HeadSettings = Annotated[
-    RegressionSettings | CellsSettings | HybridSettings | HierarchicalSettings | MultitaskSettings,
+    RegressionSettings | CellsSettings | HybridSettings | HierarchicalSettings | MultitaskSettings | MixtureSettings,
     Field(discriminator="name"),
 ]
 """A new head is one file in `heads/` and one word here."""

@@ -1,5 +1,6 @@
 """The cells head: which cell of a partition of the Earth, with labels that fade with distance."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -9,8 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from geotune.config import Settings
-from geotune.geo.cells import kmeans
-from geotune.geo.cells.partition import Partition
+from geotune.geo.cells.files import read_cells
+from geotune.geo.cells.kinds import Kind, build
+from geotune.geo.cells.partition import OUTSIDE, Partition
 from geotune.geo.sphere import distance_km, unit_vectors
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets, as_float64, trunk
@@ -33,8 +35,12 @@ class OnCells(Settings):
 
     name: str = ""
     """How features become a place"""
+    kind: Kind = "kmeans"
+    """Which cells (geotune data cells shows them); borders: none crosses a country's border"""
     cells: int = Field(64, ge=2, le=1_000_000)
-    """Number of cells (k-means of the training places); fewer where there are fewer places"""
+    """Number of cells; fewer where there are fewer places"""
+    cells_file: str = ""
+    """Take these cells instead: a file that geotune data cells --save wrote, or a CSV of S2 or quadtree cells"""
     hidden: int = Field(0, ge=0, le=16384)
     """Width of a hidden layer; 0 is none"""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -49,8 +55,14 @@ class OnCells(Settings):
     """Power of class balance: a photo weighs as its cell's photo count to minus this; 1 weighs all cells alike"""
 
     def fit(self, geography: Geography, lat_deg: ArrayLike, lon_deg: ArrayLike, seed: int) -> Fitted:
-        """The cells of the training places."""
-        return fit_cells(self.cells, lat_deg, lon_deg, seed)
+        """The cells of the training places, and how many photos each has."""
+        if self.cells_file:
+            partition = read_cells(Path(self.cells_file), lat_deg, lon_deg)
+        else:
+            partition = build(self.kind, lat_deg, lon_deg, self.cells, seed)
+        cell_N = partition.assign(lat_deg, lon_deg)
+        photos_K = np.bincount(cell_N[cell_N != OUTSIDE], minlength=len(partition))
+        return {**partition.plain(), "photos": photos_K.tolist()}
 
 
 class CellsSettings(OnCells):
@@ -66,19 +78,6 @@ class CellsSettings(OnCells):
         return CellsHead(self, width, geography, fitted)
 
 
-def fit_cells(cells: int, lat_deg: ArrayLike, lon_deg: ArrayLike, seed: int) -> Fitted:
-    """K-means cells of training photos (N,) in degrees, and how many photos each has, as plain data."""
-    partition = kmeans.build(lat_deg, lon_deg, cells, seed)
-    cell_N = partition.assign(lat_deg, lon_deg)
-    return {
-        "kind": partition.kind,
-        "centres_lat": partition.centres_lat.tolist(),
-        "centres_lon": partition.centres_lon.tolist(),
-        "radius_km": partition.radius_km,
-        "photos": np.bincount(cell_N[cell_N >= 0], minlength=len(partition)).tolist(),
-    }
-
-
 class CellsHead(Head):
     """Outputs `logits` (B, K), one a cell."""
 
@@ -88,12 +87,7 @@ class CellsHead(Head):
     def __init__(self, settings: OnCells, width: int, geography: Geography, fitted: Fitted) -> None:
         super().__init__(width, geography)
         self.settings: Any = settings
-        self.partition = Partition(
-            str(fitted["kind"]),
-            np.asarray(fitted["centres_lat"], float),
-            np.asarray(fitted["centres_lon"], float),
-            float(fitted["radius_km"]),
-        )
+        self.partition = Partition.from_plain(fitted)
         self.trunk, self.inner = trunk(width, settings.hidden, settings.dropout)
         self.logits = nn.Linear(self.inner, len(self.partition))
         self._centres64_KP = geography.coordinates(self.partition.centres_lat, self.partition.centres_lon)
