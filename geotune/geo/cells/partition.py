@@ -129,7 +129,7 @@ class Partition:
             "radius_km": self.radius_km,
             "rule": self.rule.plain() if self.rule else None,
             "levels": self.levels.tolist(),
-            "countries": list(self.countries),
+            "cell_countries": list(self.countries),
             "fingerprint": self.fingerprint,
         }
 
@@ -145,7 +145,7 @@ class Partition:
             float(plain["radius_km"]),
             rule_of(plain["rule"]) if plain.get("rule") else None,  # models of before had only the centres
             np.asarray(plain.get("levels", ()), np.int64),
-            tuple(plain.get("countries", ())),
+            tuple(plain.get("cell_countries", ())),
         )
         if plain.get("fingerprint", partition.fingerprint) != partition.fingerprint:
             raise ValueError(f"the cells are not those of fingerprint {plain['fingerprint']}")
