@@ -49,7 +49,8 @@ class HybridHead(CellsHead):
         offset_BvP = outputs["offsets"].float().gather(1, index_BvP)
         point_BvP = self.centres[cell_Bv] + offset_BvP * self.cell_radius
         distance_Bv = geodesic(point_BvP, targets["position"][:, None]) / self.cell_radius
-        offset = (weight_Bv * distance_Bv).sum(-1).mean()
+        inside_B = targets["cell"] >= 0  # a photo outside all cells must not teach cell 0 where it lies
+        offset = ((weight_Bv * distance_Bv).sum(-1) * inside_B).sum() / inside_B.sum().clamp(min=1)
         return {"loss": cells + self.settings.alpha * offset, "cells": cells, "offset": offset}
 
     def decode(self, outputs: Outputs) -> Answers:
