@@ -13,18 +13,22 @@ from geotune.config import flatten, settings_of
 from geotune.geo.sphere import distance_km, wrap_longitude
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Head
+from geotune.model.heads.custom import CustomSettings
 from geotune.model.settings import HeadSettings, ModelSettings
 
 MEMBERS = get_args(get_args(HeadSettings)[0])
 WIDTH = 12
+OWN = {CustomSettings: {"path": "tests.model.heads.own_head:Point", "options": '{"factor": 2}'}}
 VARIANTS = [
-    *[member() for member in MEMBERS],
-    *[member(hidden=16, dropout=0.5) for member in MEMBERS],
+    *[member(**OWN.get(member, {})) for member in MEMBERS],
+    *[member(hidden=16, dropout=0.5, **OWN.get(member, {})) for member in MEMBERS],
     *[member(loss="smooth_l1", alpha=0) for member in MEMBERS if "loss" in member.model_fields],
-    *[member(smoothing=0) for member in MEMBERS if "smoothing" in member.model_fields],
     *[member(smoothing=0, label_smoothing=0.1) for member in MEMBERS if "smoothing" in member.model_fields],
-    *[member(balance=0.5, tau_km=0.3) for member in MEMBERS if "tau_km" in member.model_fields],
-    *[member(decode="argmax") for member in MEMBERS if "decode" in member.model_fields],
+    *[
+        member(balance=0.5, tau_km=0.3, **({"decode": "argmax"} if "decode" in member.model_fields else {}))
+        for member in MEMBERS
+        if "tau_km" in member.model_fields
+    ],
 ]
 Places = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -52,7 +56,10 @@ def build(settings: HeadSettings, extent: str) -> tuple[Head, Places]:
     geography = Geography.of(lat, lon)
     assert geography.extent == extent
     fitted = json.loads(json.dumps(settings.fit(geography, lat, lon, 0)))  # plain data, through a file
-    return settings.build(WIDTH, geography, fitted), (lat, lon)
+    head = settings.build(WIDTH, geography, fitted)
+    if head.remembers.size:
+        head.remember([torch.randn(len(head.remembers), WIDTH)])
+    return head, (lat, lon)
 
 
 def randomised(head: Head) -> Head:
@@ -132,6 +139,11 @@ def test_it_overfits_eight_photos_in_all_four_quadrants(settings: HeadSettings, 
         optimiser.zero_grad()
         head.loss(head(features), targets)["loss"].backward()
         optimiser.step()
+    if head.remembers.size:
+        assert head.remembers.size == 120
+        photos = torch.randn(120, WIDTH)
+        photos[chosen] = features
+        head.remember([photos[:50], photos[50:]])
     answers = head.decode(head(features))
     assert error_km(answers, lat, lon) < min(0.35 * untrained, 0.4 * head.geography.rms_radius_km)
     assert set(quadrant(head, answers.lat, answers.lon)) == {0, 1, 2, 3}
@@ -181,11 +193,11 @@ def test_answers_of_batches_are_the_answers_of_all(settings: HeadSettings, exten
     whole = head.decode(outputs)
     parts = [head.decode({k: v[part] for k, v in outputs.items()}) for part in (slice(0, 7), slice(7, 10))]
     joined = Answers.concat(parts)
-    np.testing.assert_allclose(joined.lat, whole.lat)
+    np.testing.assert_allclose(joined.lat, whole.lat, atol=1e-3)
     assert len(joined) == 10
     assert (joined.confidence is None) == (whole.confidence is None)
     if whole.candidates is not None and joined.candidates is not None:
-        np.testing.assert_allclose(joined.candidates.probability, whole.candidates.probability, rtol=1e-5)
+        np.testing.assert_allclose(joined.candidates.probability, whole.candidates.probability, atol=1e-4)
 
 
 def test_a_stray_photo_does_not_outweigh_the_town(settings: HeadSettings) -> None:
