@@ -36,7 +36,7 @@ def page(
     options = {"displayModeBar": False, "responsive": True, "scrollZoom": True}
     figure = cell_map(partition, found, lat, lon, extent)
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=options, div_id="map")
-    lines = "".join(f"<p>{html.escape(line)}</p>" for line in about[1:])
+    lines = f"<pre>{html.escape(chr(10).join(about[1:]))}</pre>"
     hint = "Colours are cells, white is outside all of them. Turn the wheel to zoom, click twice to see all."
     head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>Cells - geotune</title>"
     head += f"<style>{style.CSS}</style><script>{get_plotlyjs()}</script>"
@@ -65,11 +65,11 @@ def cell_map(partition: Partition, found: CellStatistics, lat: Floats, lon: Floa
     across, up = west + x.ravel() * (east - west), south + y.ravel() * (north - south)
     ground = partition.assign(up, across) if world else partition.assign(*frame.to_lat_lon(np.stack([across, up], 1)))
     box = {"x": short(west), "y": short(north), "sizex": short(east - west), "sizey": short(north - south)}
+    look = {"xref": "x", "yref": "y", "sizing": "stretch", "layer": "below"}
+    figure.add_layout_image(source=_picture(ground.reshape(high, wide)), **box, **look)
     if world:
         world_outlines(figure)
-        figure.data[0].update(showlegend=False)
-    look = {"xref": "x", "yref": "y", "sizing": "stretch", "layer": "below" if not world else "above"}
-    figure.add_layout_image(source=_picture(ground.reshape(high, wide)), opacity=0.55 if world else 1, **box, **look)
+        figure.data[0].update(showlegend=False, fill="none")  # lines alone: the cells lie beneath
 
     def flat(lat_deg: Floats, lon_deg: Floats) -> Floats:
         return np.column_stack([lon_deg, lat_deg]) if world else frame.to_metres(lat_deg, lon_deg)

@@ -4,6 +4,7 @@ The numbers are those of s2geometry.io. Computed with NumPy for millions of poin
 released in 2017; s2cell) take one point at a time. The tests hold cells that s2cell named.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geotune.geo.cells.partition import OUTSIDE
-from geotune.geo.sphere import Floats, unit_vectors
+from geotune.geo.sphere import Floats, unit_vectors, wrap_longitude
 
 DEEPEST = 30
 """The level of a leaf, about a centimetre wide; level 0 is a whole face."""
@@ -67,7 +68,7 @@ class S2Cells:
 
 def leaf_ids(lat_deg: Floats, lon_deg: Floats) -> Ids:
     """(N,) finite degrees -> (N,) the ids of the leaf cells that hold the points."""
-    x, y, z = unit_vectors(lat_deg, lon_deg).T
+    x, y, z = unit_vectors(lat_deg, wrap_longitude(lon_deg)).T  # 180 and -180 are one meridian
     face = np.argmax(np.abs([x, y, z]), axis=0)
     face = face + 3 * (np.choose(face, [x, y, z]) < 0)
     with np.errstate(divide="ignore", invalid="ignore"):  # faces that a point is not on
@@ -91,13 +92,10 @@ def token_of(prefix: int, level: int) -> str:
 
 def id_of(token: str) -> int:
     """The id of a token. Raises ValueError where it is none."""
-    try:
-        number = int(token.ljust(16, "0"), 16)
-    except ValueError:
-        number = 0
+    number = int(token.ljust(16, "0"), 16) if re.fullmatch("[0-9a-fA-F]{1,16}", token) else 0
     lowest = number & -number
     # The bit that ends an id stands at an even place below the face's; the six faces leave 6 and 7 unused.
-    if len(token) > 16 or not number or number >> 61 > 5 or lowest.bit_length() not in range(1, 62, 2):
+    if not number or number >> 61 > 5 or lowest.bit_length() not in range(1, 62, 2):
         raise ValueError(f"{token!r} is no S2 cell")
     return number
 
