@@ -88,8 +88,12 @@ class HierarchicalHead(CellsHead):
 def _parents(fitted: Fitted, levels: int, branching: int, seed: int) -> list[list[int]]:
     """For each level above the finest, upwards: (K,) the cell there of every finest cell.
 
-    Each level is k-means of the centres below it, so that a cell lies in one parent whole.
+    Cells that were made by cutting bring their levels, which cross no border that they do not cross. Else each level
+    is k-means of the centres below it, so that a cell lies in one parent whole.
     """
+    if fitted["levels"]:
+        own: list[list[int]] = fitted["levels"][::-1]
+        return own[: levels - 1]
     lat, lon = np.asarray(fitted["centres_lat"]), np.asarray(fitted["centres_lon"])
     parent_K = np.arange(len(lat))
     found: list[list[int]] = []
@@ -98,8 +102,8 @@ def _parents(fitted: Fitted, levels: int, branching: int, seed: int) -> list[lis
             break
         coarse = kmeans.build(lat, lon, len(lat) // branching, seed)
         # A region's strays are not clustered; by number, as no cell of a level may be without a child.
-        own = np.unique(coarse.assign(lat, lon), return_inverse=True)
-        parent_K = own[1].ravel()[parent_K]
-        lat, lon = coarse.centres_lat[own[0]], coarse.centres_lon[own[0]]
+        used, number = np.unique(coarse.assign(lat, lon), return_inverse=True)
+        parent_K = number.ravel()[parent_K]
+        lat, lon = coarse.centres_lat[used], coarse.centres_lon[used]
         found.append(parent_K.tolist())
     return found

@@ -11,6 +11,7 @@ from geotune.errors import GeotuneError
 from geotune.geo.cells.kinds import Kind, build
 from geotune.model.geography import Geography
 from geotune.model.heads.cells import CellsHead, CellsSettings
+from geotune.model.heads.hierarchical import HierarchicalSettings
 from geotune.model.heads.hybrid import HybridSettings
 
 rng = np.random.default_rng(0)
@@ -48,6 +49,14 @@ def test_a_photo_outside_all_cells_changes_no_cell_loss(member):
     assert torch.allclose(head.loss(head(features), head.targets(LAT, LON))["cells"], inside)
     lost = head.loss(head(features[100:]), head.targets(LAT[100:], LON[100:]))
     assert {name: float(part.detach()) for name, part in lost.items()} == dict.fromkeys(lost, 0.0)
+
+
+def test_a_hierarchical_head_takes_the_levels_that_cells_bring():
+    settings = HierarchicalSettings(kind="borders", cells=40, levels=3)
+    fitted = settings.fit(GEOGRAPHY, LAT, LON, 0)
+    assert fitted["parents"] == fitted["levels"][::-1]
+    head = settings.build(6, GEOGRAPHY, fitted)
+    assert torch.isfinite(head.loss(head(torch.randn(101, 6)), head.targets(LAT, LON))["loss"])
 
 
 def test_cells_come_from_a_file(tmp_path):
