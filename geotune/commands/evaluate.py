@@ -35,7 +35,8 @@ class Words(Settings):
 @click.argument("model", metavar="MODEL")
 @click.argument("words", nargs=-1, metavar="[MODEL_B] data=DIR [KEY=VALUE]…")
 @click.option("--csv", "table", metavar="FILE", help="Also write a line a photo: place, prediction, error in km.")
-def command(model: str, words: tuple[str, ...], table: str | None) -> None:
+@click.option("--allow", multiple=True, metavar="PACKAGE", help="Run the code of a custom head from this package.")
+def command(model: str, words: tuple[str, ...], table: str | None, allow: tuple[str, ...]) -> None:
     """Measure an exported model on a dataset, with 95 % intervals over places, beside what simpler answers give.
 
     MODEL is its folder, or that of the run that made it. With a second one, a paired test says whether the two differ
@@ -58,7 +59,8 @@ def command(model: str, words: tuple[str, ...], table: str | None) -> None:
     from geotune.data.dataset import open_dataset
     from geotune.train.bundle import load_bundle
 
-    bundles = [load_bundle(Path(folder).expanduser(), given.device) for folder in (model, second) if folder]
+    folders = [Path(folder).expanduser() for folder in (model, second) if folder]
+    bundles = [load_bundle(folder, given.device, allow=allow) for folder in folders]
     dataset = open_dataset(given.data)
     path = Path(table).expanduser() if table else None
     with _beside(path) if path else nullcontext() as folder:  # before measuring, which takes long

@@ -311,6 +311,20 @@ def test_evaluate_prints_what_simpler_answers_give(geotune, town, model):
     assert "nearest photo" not in geotune("evaluate", str(model), town, "device=cpu", "neighbours=0")[1]
 
 
+def test_evaluate_runs_a_custom_head_only_where_its_package_is_allowed(geotune, town, model, tmp_path):
+    shutil.copytree(model, tmp_path / "own")
+    about = json.loads((tmp_path / "own/model.json").read_text())
+    head = {"name": "custom", "path": "nowhere.to_be_found:Head"}
+    about["model"]["model"]["head"] = about["config"]["model"]["head"] = head
+    (tmp_path / "own/model.json").write_text(json.dumps(about))
+    code, _, err = geotune("evaluate", "own", town)
+    assert code == 2
+    assert "--allow nowhere" in err
+    code, _, err = geotune("evaluate", "own", town, "--allow", "nowhere")
+    assert code == 2
+    assert "not allowed to run" not in err
+
+
 def test_evaluate_two_models_says_whether_they_differ(geotune, town, model, tmp_path):
     cells = ["model.head.name=cells", "model.head.cells=16", "out=better", "train.epochs=20"]
     quick = [word for word in QUICK if not word.startswith("train.epochs")]
