@@ -38,6 +38,7 @@ QUIET = {
     cls=Lazy,
     lines=COMMANDS,
     package="geotune.commands",
+    below={name: f"data {name}" for name in ("import", "check", "demo", "cache", "augment")},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="geotune")

@@ -137,3 +137,10 @@ def test_nothing_calls_home_and_a_users_own_choice_stands(monkeypatch):
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
     assert code_of("--version") == 0
     assert {name: os.environ[name] for name in QUIET} == QUIET | {"HF_HUB_DISABLE_TELEMETRY": "0"}
+
+
+def test_a_command_of_a_group_is_pointed_to(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["import", "photos", "data/town"])
+    assert left.value.code == 2
+    assert "Did you mean 'geotune data import'?" in capsys.readouterr().err

@@ -12,9 +12,12 @@ import click
 class Lazy(click.Group):
     """A click group whose commands (name -> one line) are imported on use: `command` of PACKAGE.NAME."""
 
-    def __init__(self, lines: Mapping[str, str], package: str, **settings: Any) -> None:
+    def __init__(
+        self, lines: Mapping[str, str], package: str, below: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
+        """`below` names commands that stand one group further down, and where: `{"import": "data import"}`."""
         super().__init__(**settings)
-        self.lines, self.package = lines, package
+        self.lines, self.package, self.below = lines, package, below or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.lines)
@@ -29,6 +32,8 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.below and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{ctx.command_path} {self.below[args[0]]}'?")
         near = difflib.get_close_matches(args[0], self.lines, n=1)
         if near and args[0] not in self.lines and not ctx.resilient_parsing:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")

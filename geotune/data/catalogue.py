@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotune.data.importing.prepare import Look, header_of, look_at
+from geotune.data.known import Known
+from geotune.data.sources.columns import columns_in
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.threads import in_threads
 
@@ -34,20 +36,22 @@ COLUMNS = (
 class CatalogueBuilder:
     """Takes photos one by one; about 170 bytes each, however many there are."""
 
-    def __init__(self, cameras: int = 0) -> None:
-        """`cameras` have numbers already: the next gets the one after."""
+    def __init__(self, known: Known | None = None, cameras: int = 0) -> None:
+        """The numbers of cameras that are `known` stay; others get one above `cameras`."""
         self._numbers = {name: array(code) for name, code in NUMBERS.items()}
         self._texts = {name: bytearray() for name in TEXTS}
         self._ends = {name: array("q", [0]) for name in TEXTS}
-        self._cameras: dict[str, int] = {"": 0}
-        self._known_cameras = cameras
+        self._known = known or Known()
+        self._cameras = max([cameras, *self._known.cameras.values()])
 
     def __len__(self) -> int:
         return len(self._numbers["lat"])
 
     def camera(self, name: str) -> int:
         """The anonymous number of a camera: 1, 2, … in order of appearance; 0 for an unknown one."""
-        return self._cameras.setdefault(name, self._known_cameras + len(self._cameras))
+        number = self._known.camera(name, self._cameras + 1)
+        self._cameras = max(self._cameras, number)
+        return number
 
     def add(
         self, photo: Photo, look: Look, *, group: str = "", camera: int = 0, offset: int = 0, length: int = 0
@@ -103,10 +107,10 @@ def catalogue_of(
                     on_left_out(found)
             else:
                 photo, look, record = found
-                told = record.extra
+                camera = _whole(record.extra.get("camera"))
                 builder.add(
-                    photo, look, group=_text(told.get(group)), camera=_whole(told.get("camera")), offset=record.offset,
-                    length=record.length,
+                    photo, look, group=group_of(group, record.extra, photo, camera), camera=camera,
+                    offset=record.offset, length=record.length,
                 )  # fmt: skip
             done += 1
             if on_progress:
@@ -123,7 +127,8 @@ def _read(split: "Split", i: int, *, decode: bool) -> tuple[Photo, Look, "Record
         split.name, time=_number(told.get("time")), heading=_number(told.get("heading")),
         gps_error_m=_number(told.get("gps_error_m")),
     )  # fmt: skip
-    sha, phash = told.get("sha"), told.get("phash")
+    # a shard that others made may call so whatever it likes
+    sha, phash = (None, None) if split.linked(i) else (told.get("sha"), told.get("phash"))
     if not decode and isinstance(phash, int) and 0 <= phash < 2**64:
         look = header_of(photo, phash)
     else:
@@ -133,6 +138,26 @@ def _read(split: "Split", i: int, *, decode: bool) -> tuple[Photo, Look, "Record
     if isinstance(sha, str | bytes):  # that of the file that it was made of: so a copy of that file is known again
         look = replace(look, sha=_text(sha))
     return photo, look, replace(record, image=b"")
+
+
+def group_of(name: str, columns: Mapping[str, Any], photo: Photo, camera: int) -> str:
+    """What a photo says in the column `name` that ties photos, or what was made of that column; "" for nothing.
+
+    Cameras are numbers: those of their names are in records.
+    """
+    if not name:
+        return ""
+    kind = kind_of(name)
+    value = None if kind == "camera" else columns.get(name)
+    if value is None:
+        made = {"camera": camera or "", "time": photo.time, "heading": photo.heading, "gps_error_m": photo.gps_error_m}
+        value = made.get(kind, "")
+    return "" if isinstance(value, float) and math.isnan(value) else _text(value)
+
+
+def kind_of(name: str) -> str:
+    """What a column of this name is taken for, or ""."""
+    return next(iter(columns_in((name,))), "")
 
 
 def _number(value: Any) -> float:

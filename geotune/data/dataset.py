@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from geotune.data.diagnose import no_dataset
+from geotune.data.known import Known
 from geotune.data.remote.copies import Copy, OnProgress
 from geotune.data.remote.remote import dataset_at
 from geotune.data.shards.index import fault_of, index_path
@@ -50,6 +51,8 @@ class DatasetFile(BaseModel):
     left_out: dict[str, int] = {}
     settings: dict[str, Any] = {}
     """Those of the import, for photos that are added later."""
+    known: Known = Field(default_factory=Known)
+    """Cameras and named places, for the same."""
 
 
 @dataclass
@@ -82,6 +85,10 @@ class Split:
         """All that is stored of photo `i`; as `photo`."""
         shard, offset, length = map(int, self._where[i])
         return self._files[shard].record(offset, length, str(self.ids[i]))
+
+    def linked(self, i: int) -> bool:
+        """Whether photo `i` lies in a shard that others made, used where it lies."""
+        return self._files[int(self._where[i, 0])].link is not None
 
     def subset(self, fraction: float) -> "Split":
         """A share of the photos, at least one, chosen by a hash of their ids: 5 % of a split lies inside its 10 %."""

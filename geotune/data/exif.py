@@ -10,6 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geotune.data.exif_bytes import in_png
+from geotune.data.sources.heic import reads_heic
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -47,6 +50,7 @@ def read_exif(path: Path) -> Exif:
     from PIL import Image
 
     quiet_pillow()
+    reads_heic()  # a phone's HEIC is often called .jpg
     with path.open("rb") as stream:
         try:
             picture = Image.open(stream)
@@ -69,12 +73,22 @@ def quiet_pillow() -> None:
 
 
 def exif_of(picture: "Image.Image") -> Exif:
-    """What the EXIF of an open picture says; damaged EXIF says nothing."""
+    """What the EXIF of an open picture says, which is not decoded for it; damaged EXIF says nothing."""
+    from PIL import Image
+
     try:
-        exif = picture.getexif()
-        base, taken, gps = dict(exif), dict(exif.get_ifd(EXIF)), dict(exif.get_ifd(GPS))
+        if picture.format != "PNG":
+            return said_by(picture.getexif())
+        if "exif" not in picture.info and (late := in_png(picture.fp)):  # type: ignore[attr-defined]
+            picture.info["exif"] = late
+        return said_by(Image.Image.getexif(picture))  # a PNG's own would decode it, to come to what stands behind
     except Exception:  # Pillow's reader of damaged EXIF raises whatever it stumbles over
         return Exif()
+
+
+def said_by(exif: "Image.Exif") -> Exif:
+    """What Pillow's EXIF says; raises whatever Pillow does where it is damaged."""
+    base, taken, gps = dict(exif), dict(exif.get_ifd(EXIF)), dict(exif.get_ifd(GPS))
     magnetic = _text(gps.get(HEADING_REF))[:1].upper() == "M"
     heading = heading_of(gps.get(HEADING))
     return Exif(

@@ -16,9 +16,12 @@ from geotune.data.threads import MOST, lease
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Batch = tuple[Bytes, Ints]
+_Waiting = tuple[Bytes, Ints, list[Future[None]]]
 
 AHEAD = 2
-"""Batches that wait to be taken, besides those at which the threads are."""
+"""Portions that wait for a thread, besides those at which the threads are."""
+PORTION = 64
+"""Photos that a thread prepares at a time: all threads are at one large batch, instead of one batch each in memory."""
 
 
 def order(n: int, seed: int, epoch: int, rank: int = 0, ranks: int = 1) -> Ints:
@@ -56,31 +59,47 @@ def batches(
     iterator early stops the threads.
     """
     indices = np.asarray(indices, np.int64)
-    threads = min(MOST, lease())
-    buffers, own = _Buffers((batch_size, *images.shape[1:])), threading.local()
+    threads, own = min(MOST, lease()), threading.local()
+    buffers = _Buffers((batch_size, *images.shape[1:]))
+    numbers = images.rows if isinstance(images, Photos) else None  # a photo varies alike in every subset
 
-    def prepare(chosen: Ints) -> Batch:
-        out = buffers.idle()[: len(chosen)]
+    def prepare(chosen: Ints, out: Bytes) -> None:
         if augmentation.is_plain:
-            return _gather(images, chosen, out), chosen
+            _gather(images, chosen, out)
+            return
         if not hasattr(own, "plain"):
-            own.plain = np.empty((batch_size, *images.shape[1:]), np.uint8)
+            own.plain = np.empty((min(PORTION, batch_size), *images.shape[1:]), np.uint8)
         plain = _gather(images, chosen, own.plain[: len(chosen)])
-        return augment(plain, augmentation, photo_seeds(chosen, seed, epoch), out), chosen
+        seeds = photo_seeds(chosen if numbers is None else numbers[chosen], seed, epoch)
+        augment(plain, augmentation, seeds, out)
 
+    def submit(chosen: Ints) -> _Waiting:
+        out = buffers.idle()[: len(chosen)]
+        parts = [slice(k, k + PORTION) for k in range(0, len(chosen), PORTION)]
+        return out, chosen, [pool.submit(prepare, chosen[part], out[part]) for part in parts]
+
+    most = 1 + -(-(threads + AHEAD) // -(-batch_size // PORTION))
     starts = iter(range(start * batch_size, len(indices), batch_size))
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[_Waiting] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="loader") as pool:
         try:
             while True:
-                while len(waiting) < threads + AHEAD and (first := next(starts, None)) is not None:
-                    waiting.append(pool.submit(prepare, indices[first : first + batch_size]))
+                while len(waiting) < most and (first := next(starts, None)) is not None:
+                    waiting.append(submit(indices[first : first + batch_size]))
                 if not waiting:
                     return
-                yield waiting.popleft().result()
+                yield _ready(waiting.popleft())
         finally:
-            for future in waiting:
-                future.cancel()
+            for _, _, portions in waiting:
+                for portion in portions:
+                    portion.cancel()
+
+
+def _ready(batch: _Waiting) -> Batch:
+    photos, chosen, portions = batch
+    for portion in portions:
+        portion.result()
+    return photos, chosen
 
 
 def _gather(images: Photos | Bytes, chosen: Ints, out: Bytes) -> Bytes:

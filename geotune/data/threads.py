@@ -24,6 +24,26 @@ _pool: tuple[int, ThreadPoolExecutor] | None = None
 _lock = threading.Lock()
 
 
+class Room:
+    """Bounds what several threads hold together, in whatever unit; what is larger than all of it is held alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held, self._free = most, 0, threading.Condition()
+
+    @contextmanager
+    def of(self, amount: int) -> Iterator[None]:
+        """Wait until so much more may be held, and hold it for a while; never within another."""
+        with self._free:
+            self._free.wait_for(lambda: not self._held or self._held + amount <= self._most)
+            self._held += amount
+        try:
+            yield
+        finally:
+            with self._free:
+                self._held -= amount
+                self._free.notify_all()
+
+
 def lease() -> int:
     """CPUs that this process may keep busy: what `set_lease` said, else all that `local_cpus` counts."""
     return _lease if _lease is not None else local_cpus()

@@ -6,9 +6,10 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from geotune.errors import GeotuneError
 
@@ -163,11 +164,18 @@ class RunFolder:
 
 def write_atomic(path: Path, text: str) -> None:
     """Write a whole file or nothing; the folder is made if needed."""
+    with whole_file(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def whole_file(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+    """A text file (UTF-8) to be written that takes its name when it is whole; after an error there is nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # not of tempfile: that hides it from the user's group
     try:
-        with fresh.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with fresh.open("x", encoding="utf-8", newline="", errors=errors) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)

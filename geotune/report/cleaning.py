@@ -3,8 +3,6 @@
 import csv
 import html
 import math
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.clean import Finding, why
-from geotune.record.folder import write_atomic
+from geotune.data.spreadsheet import quoted
+from geotune.record.folder import whole_file, write_atomic
 from geotune.report import style
 from geotune.report.cleaning_map import position_map
 from geotune.report.cleaning_pairs import CSS, gallery, worst
@@ -64,26 +63,13 @@ def write_report(
 
 
 def _write_table(path: Path, cases: Iterable[Finding]) -> None:
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # a line at a time: there may be a million
-    try:
-        with fresh.open("x", encoding="utf-8", newline="", errors="replace") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(COLUMNS)
-            for case in cases:
-                texts = (_plain(case.id), _plain(case.reason), "yes" if case.left_out else "no", _plain(case.detail))
-                degrees = ("" if math.isnan(value) else f"{value:.7f}" for value in (case.lat, case.lon))
-                rows.writerow((*texts, _plain(case.other), *degrees))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before what could begin one."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    with whole_file(path, errors="replace") as file:  # a line at a time: there may be a million
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for case in cases:
+            texts = (quoted(case.id), quoted(case.reason), "yes" if case.left_out else "no", quoted(case.detail))
+            degrees = ("" if math.isnan(value) else f"{value:.7f}" for value in (case.lat, case.lon))
+            rows.writerow((*texts, quoted(case.other), *degrees))
 
 
 def page(
@@ -124,8 +110,9 @@ def page(
 
 
 def _headline(catalogue: "DataFrame", cases: Sequence[Finding], counts: Mapping[str, int], splits: Texts | None) -> str:
-    gone = len({case.id for case in cases if case.left_out}) + sum(counts.values())
-    odd = len({case.id for case in cases if not case.left_out} - {case.id for case in cases if case.left_out})
+    # an id that is listed twice is kept and left out: cases count, not ids
+    gone = sum(case.left_out for case in cases) + sum(counts.values())
+    odd = len({case.id for case in cases if not case.left_out})
     kept = len(catalogue) if splits is None else int((splits != "").sum())
     share = f" ({100 * gone / (kept + gone):.1f} % of all)" if gone else ""
     lines = [

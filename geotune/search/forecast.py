@@ -116,9 +116,7 @@ def _disk(timed: Forecast, at_once: int, run: Path) -> str:
 
 
 def _once(timed: Forecast) -> str:
-    return (
-        f", once {_about(timed.seconds_features)} for the frozen backbone's features" if timed.seconds_features else ""
-    )
+    return f", once up to {_about(timed.seconds_features)} to make the photos ready" if timed.seconds_features else ""
 
 
 def _about(seconds: float) -> str:

@@ -33,6 +33,8 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
     if problems:
         raise SettingsError(problems)
     dataset = find_data(settle(asked, space).data)
+    for name in dataset.counts:
+        dataset.split(name)  # its shards are there, whole and as they were, before anything starts
     plan = Plan.make(asked, space, tree, pins, _describe(dataset))
     return plan, dataset
 

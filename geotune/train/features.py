@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from geotune.data.augment import PLAIN
 from geotune.data.cache.entries import cache_root
 from geotune.data.cache.shared_array import shared_array
+from geotune.data.cache.squares import RECIPE as SQUARES_RECIPE
 from geotune.data.cache.squares import decoded
 from geotune.data.cache.store import Photos
 from geotune.data.dataset import Split
@@ -24,7 +26,7 @@ from geotune.train.settings import TrainConfig
 
 Features = NDArray[np.float16]
 
-RECIPE = 2
+RECIPE = 3
 """Part of every key: raise it when the same settings give other features than before."""
 VIEW_SEED = 20_261_121
 """Seed of the fixed views, the same for every trial and every seed of a search: that is what makes them shared."""
@@ -65,7 +67,7 @@ class FeatureStore:
     def folder(self, split: Split, size: int, view: int) -> Path:
         """Where an array stands: named by everything that its content depends on."""
         recipe = {
-            "recipe": RECIPE,
+            "recipe": [RECIPE, SQUARES_RECIPE],
             "weights": self._weights,
             "backbone": self.config.model.backbone,
             "features": self.config.model.features,
@@ -80,12 +82,14 @@ class FeatureStore:
 
     def _array(self, split: Split, size: int, view: int) -> Features:
         folder = self.folder(split, size, view)
-        # A finished array needs no photos: they may not even be decoded on this node.
-        complete = (folder / "complete").exists()
-        images = np.empty((len(split), 0), np.uint8) if complete else decoded(split, size)
+
+        @cache
+        def photos() -> Photos:  # a finished array needs none: they may not even be decoded on this node
+            kept = decoded(split, size)
+            return kept.anew() if kept.tier == "jpeg" else kept  # how much room there was shall not show
 
         def fill(start: int, stop: int) -> Features:
-            return np.concatenate(list(self.compute(images, np.arange(start, stop), view)))
+            return np.concatenate(list(self.compute(photos(), np.arange(start, stop), view)))
 
         shape = (len(split), self.model.feature_width(size))
         about = {"what": "features", "dataset": self.config.data, "split": split.name, "px": size, "view": view}

@@ -1,10 +1,10 @@
 """CPU time and memory of work in processes of its own, forked from this one, which has imported everything already."""
 
 import multiprocessing
-import os
 import re
 import resource
 import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,16 +64,24 @@ class Finished:
     output: str
 
 
+_LAUNCHER = """
+import resource, subprocess, sys
+failed = subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
+sys.exit(failed != 0)
+"""
+"""Stands between us and a command: Linux counts what a process held before it became another, so what we hold."""
+
+
 def command(words: Sequence[str], environment: dict[str, str]) -> Finished:
     """A command in a process of its own; what it says is shown where it fails."""
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)} failed:\n{output}")
-    return Finished(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *words]
+    done = subprocess.run(launcher, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    cpu_seconds, peak_mb = map(float, done.stderr.split())
+    return Finished(cpu_seconds, peak_mb, done.stdout)
 
 
 def _timed(work: Work, first: Work | None) -> Callable[[], tuple[float, int]]:

@@ -10,7 +10,7 @@ import torch
 
 from geotune.data.augment import PLAIN, Augmentation
 from geotune.data.augment.reference import transforms
-from geotune.data.cache import decoded
+from geotune.data.cache.squares import decoded
 from geotune.data.dataset import open_dataset
 from geotune.data.loader import batches, order
 from geotune.model.backbone import normalised

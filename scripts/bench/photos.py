@@ -10,7 +10,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from geotune.data.writer import DatasetWriter
+from geotune.data.writing.writer import DatasetWriter
 
 Bytes = npt.NDArray[np.uint8]
 QUALITY = 90

@@ -70,6 +70,7 @@ def test_mistakes_are_said(shown, photo, tmp_path):
         ([photo, tmp_path / "x.txt"], "end it in .png"),
         ([photo, tmp_path / "no" / "x.png"], "cannot be written"),
         ([tmp_path, tmp_path / "x.png"], "Is a directory"),
+        ([photo, photo], "nothing is overwritten"),
     ):
         code, _, err = shown(*words)
         assert code == 2

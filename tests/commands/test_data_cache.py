@@ -95,6 +95,34 @@ def test_mistakes_are_said(shown):
     assert "nothing in the cache is called nothing" in err
 
 
+def test_an_empty_name_is_none(shown):
+    fill("abc", 1)
+    for words in (["--clear", ""], ["--clear", "abc", ""], [""]):
+        code, _, err = shown(*words)
+        assert code == 2
+        assert "an empty name" in err
+    assert [entry.name for entry in entries()] == ["photos/abc"]
+
+
+def test_indices_of_shards_are_shown_counted_and_cleared(shown, cache):
+    (cache / "indices").mkdir(parents=True)
+    (cache / "indices" / "feed.npz").write_bytes(b"x" * 50_000)
+    (line,) = [line for line in shown()[1].splitlines() if "indices" in line.split()]
+    assert "kB" in line
+    assert shown("--clear", "indices")[1].startswith("removed 1 of 1")
+    assert not (cache / "indices").exists()
+
+
+@pytest.mark.parametrize("wrong", ["many", [1], None, {}, -3, 0.5])
+def test_a_damaged_description_is_shown_all_the_same(shown, cache, wrong):
+    fill("abc", 1)
+    describe(cache / "photos" / "abc", what="photos", photos=wrong, bytes=wrong, chunk=wrong, px=wrong)
+    code, out, _ = shown()
+    assert code == 0
+    assert "photos/abc" in out
+    fill("def", 1)
+
+
 def test_a_limit_that_is_none(shown, monkeypatch):
     monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "lots")
     code, _, err = shown()

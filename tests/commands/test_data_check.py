@@ -185,6 +185,17 @@ def test_photos_that_do_not_decode_are_an_error_with_the_rest_still_shown(geotun
     assert "not whole: 1 photo cannot be used (the first: p5: cannot be decoded)\n  import the photos again" in err
 
 
+def test_photos_that_do_not_decode_are_reported_once_however_often_one_looks(geotune, tmp_path: Path) -> None:
+    out = made(tmp_path / "town", settings(), image=lambda i: b"\xff\xd8 nothing" if i == 5 else picture(i))
+    gone = Finding("gone.jpg", "cannot be decoded", True, "")  # import left one out for the same reason
+    write_report(out, pd.DataFrame(columns=COLUMNS), [], [gone], lambda _: None)
+    for _ in range(3):
+        geotune("data", "check", out)
+        rows = [(row["id"], row["left_out"]) for row in csv.DictReader((out / "cleaning.csv").open())]
+        assert rows == [("gone.jpg", "yes"), ("p5", "no")]
+    assert "1 left out (0.4 % of all); 1 kept but worth a look" in (out / "cleaning.html").read_text()
+
+
 def test_no_counts_of_a_damaged_dataset(geotune, tmp_path: Path) -> None:
     shard = made(tmp_path / "town", settings()) / "train" / "shard_0.msg"
     shard.write_bytes(shard.read_bytes()[:900])

@@ -195,6 +195,15 @@ def test_search_alone_lists_the_spaces(geotune: Geotune) -> None:
         assert re.search(rf"^{name}\s+\S.*[?.]", out, re.MULTILINE)
 
 
+def test_dry_run_looks_at_the_data(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
+    data = tmp_path / "cut"
+    shutil.copytree(tiny_data, data)
+    shard = data / "valid" / "shard_0.msg"
+    shard.write_bytes(shard.read_bytes()[:-50])
+    said = ended(geotune("search", f"space={space}", f"data={data}", "--dry-run"), code=2)
+    assert "shard_0.msg is cut off" in said
+
+
 def test_dry_run_draws_and_writes_nothing(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "--dry-run"))

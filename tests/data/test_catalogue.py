@@ -11,6 +11,7 @@ from geotune.data.catalogue import COLUMNS, CatalogueBuilder, catalogue_of
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.importing.importer import ImportSettings, import_photos
 from geotune.data.importing.prepare import Look, sha_of
+from geotune.data.known import Known
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.kinds import source_of
 from geotune.data.split import SPLITS
@@ -46,8 +47,12 @@ def test_an_empty_one_has_its_columns() -> None:
 
 
 def test_cameras_are_numbers_in_order_of_appearance() -> None:
-    builder = CatalogueBuilder(cameras=4)
+    known = Known()
+    builder = CatalogueBuilder(known, cameras=4)
     assert [builder.camera(name) for name in ("b", "", "a", "b", "a")] == [5, 0, 6, 5, 6]
+    again = CatalogueBuilder(Known.model_validate_json(known.model_dump_json()))
+    assert [again.camera(name) for name in ("c", "a", "b", "d")] == [7, 6, 5, 8]
+    assert Known().cameras != known.cameras
 
 
 def test_it_holds_no_object_a_photo() -> None:

@@ -106,6 +106,34 @@ def test_augmentation_follows_seed_epoch_and_photo_not_the_batch() -> None:
     assert (whole != all_of(23, 2, np.arange(23))).any()
 
 
+def test_a_photo_varies_alike_in_every_subset() -> None:
+    rows = np.array([2, 3, 11, 19])
+    subset = Photos(4, 32, lambda i: IMAGES[rows[i]], None, rows)
+    ((pixels, _),) = batches(subset, np.array([3, 1]), 2, augmentation=LIGHT, seed=5, epoch=2)
+    ((expected, _),) = batches(IMAGES, np.array([19, 3]), 2, augmentation=LIGHT, seed=5, epoch=2)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("cpus", [1, 5])
+def test_a_large_batch_is_the_work_of_all_threads(cpus: int) -> None:
+    """And its photos are those of small batches."""
+    indices, options = np.tile(np.arange(23), 30), {"augmentation": LIGHT, "seed": 3, "epoch": 1}
+    small = np.concatenate([pixels.copy() for pixels, _ in batches(IMAGES, indices, 7, **options)])  # type: ignore[arg-type]
+    with leased(cpus):
+        found = [(pixels.copy(), chosen) for pixels, chosen in batches(IMAGES, indices, 300, **options)]  # type: ignore[arg-type]
+    assert [len(chosen) for _, chosen in found] == [300, 300, 90]
+    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in found]), small)
+
+
+def test_memory_is_bounded_by_batches_not_by_threads() -> None:
+    places = set()
+    with leased(16):
+        for pixels, _ in batches(IMAGES, np.tile(np.arange(23), 600), 640):
+            places.add(pixels.__array_interface__["data"][0])
+            del pixels
+    assert len(places) <= 4  # 640 photos are ten portions: two batches keep sixteen threads busy
+
+
 def test_seeds_do_not_repeat() -> None:
     drawn = np.concatenate([photo_seeds(np.arange(20_000), 0, epoch) for epoch in range(5)])
     assert len(np.unique(drawn)) == 100_000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from geotune.data import threads
-from geotune.data.threads import in_threads, lease, local_cpus, pool, set_lease
+from geotune.data.threads import Room, in_threads, lease, local_cpus, pool, set_lease
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,34 @@ def test_quotas_of_the_old_kind_count(tmp_path: Path) -> None:
     assert list(threads._quotas(tmp_path, "/")) == [1.5]
     (tmp_path / "cpu.max").write_text("rubbish")
     assert list(threads._quotas(tmp_path, "/")) == [1.5]
+
+
+def test_a_room_holds_so_much_and_what_is_larger_alone() -> None:
+    room, lock = Room(10), threading.Lock()
+    inside: list[int] = []
+    seen: list[tuple[int, ...]] = []
+
+    def hold(amount: int) -> None:
+        for _ in range(50):
+            with room.of(amount):
+                with lock:
+                    inside.append(amount)
+                    seen.append(tuple(inside))
+                with lock:
+                    inside.remove(amount)
+
+    threads = [threading.Thread(target=hold, args=(amount,)) for amount in (1, 3, 4, 6, 9, 25)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 300
+    assert all(sum(held) <= 10 or held == (25,) for held in seen)
+
+
+def test_a_room_is_left_by_a_fault_too() -> None:
+    room = Room(1)
+    with pytest.raises(ValueError, match="fault"), room.of(1):
+        raise ValueError("fault")
+    with room.of(1):
+        pass

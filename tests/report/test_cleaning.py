@@ -14,7 +14,7 @@ from PIL import Image
 
 from geotune.data.clean import Finding
 from geotune.data.clean.finding import DUPLICATE, FAR, INACCURATE, SHARED_POSITION
-from geotune.data.sources.why import NO_GPS
+from geotune.data.sources.why import LISTED_TWICE, NO_GPS
 from geotune.report.cleaning import write_report
 from geotune.report.cleaning_map import MOST_POINTS, position_map, spread
 from geotune.report.cleaning_pairs import PER_REASON, worst
@@ -62,6 +62,12 @@ def test_every_case_stands_in_the_table_those_left_out_first(write: Any) -> None
     assert "messengers, social networks" in page
     assert "x.jpg" in page  # of a photo without a picture the name is told
     assert "All 3 cases stand in <code>cleaning.csv</code>" in page
+
+
+def test_an_id_that_is_listed_three_times_is_left_out_twice(write: Any) -> None:
+    twice = [Finding("p1", LISTED_TWICE, True, "")] * 2
+    _, page = write(catalogue(), [case(1, INACCURATE)], twice, picture)
+    assert "2 left out (14.3 % of all); 1 kept but worth a look" in page
 
 
 def test_pictures_stand_beside_what_they_are_copies_of(write: Any) -> None:
@@ -120,9 +126,10 @@ def test_nothing_found_and_no_photos(write: Any) -> None:
 
 
 def test_a_reports_folder_that_cannot_be_written_stays_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        write_report(tmp_path / "none", catalogue(), [], [], picture)
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"File exists|Not a directory"):
+        write_report(tmp_path / "file", catalogue(), [], [], picture)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_map_has_a_colour_a_split_and_a_mark_a_reason() -> None:

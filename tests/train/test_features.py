@@ -132,3 +132,20 @@ def test_a_digest_tells_weights_apart():
     with torch.no_grad():
         layer.bias[0] += 1e-6
     assert digest(layer) != before
+
+
+def test_another_decoder_makes_other_features(store, monkeypatch):
+    made, train = store()
+    before = made.folder(train, 32, 0)
+    monkeypatch.setattr(features, "SQUARES_RECIPE", features.SQUARES_RECIPE + 1)
+    assert made.folder(train, 32, 0) != before
+
+
+def test_how_much_room_there_was_does_not_show(store, monkeypatch, tmp_path):
+    """Photos kept as JPEG are decoded anew for features: the same on every node."""
+    made, train = store()
+    expected = np.array(made.plain(train)[0])
+    monkeypatch.setenv("GEOTUNE_CACHE", str(tmp_path))
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "0.1MB")
+    assert decoded(train, 32).tier == "jpeg"
+    np.testing.assert_array_equal(made.plain(train)[0], expected)

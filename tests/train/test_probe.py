@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geotune.data.dataset import open_dataset
+from geotune.data.dataset import Split, open_dataset
 from geotune.errors import GeotuneError
 from geotune.model.backbone import Backbone
 from geotune.train import probe as probing
@@ -53,4 +53,10 @@ def test_a_model_that_does_not_fit(config, region, monkeypatch):
 
     monkeypatch.setattr(Backbone, "forward", full)
     with pytest.raises(GeotuneError, match=r"model\.backbone=test_resnet does not fit"):
+        probe(config(), open_dataset(region))
+
+
+def test_a_damaged_photo_is_named(config, region, monkeypatch):
+    monkeypatch.setattr(Split, "photo", lambda self, i: b"\xff\xd8 cut")
+    with pytest.raises(GeotuneError, match=r"photo '0-0' of the train split cannot be decoded"):
         probe(config(), open_dataset(region))

@@ -57,7 +57,7 @@ def command(
     if out is None:
         raise GeotuneError("no file is named for the picture", f"geotune data augment {photo} views.png")
     _draw(photo, out, rows, size, views, seed)
-    click.echo(f"{out}: the photo itself on the left, beside it {views} views by each policy")
+    click.echo(f"{out}: the photo itself on the left, beside it {views} views by {policy or 'each policy'}")
 
 
 def _describe(name: str, augmentation: "Augmentation") -> None:
@@ -81,6 +81,8 @@ def _draw(photo: Path, out: Path, rows: "list[tuple[str, Augmentation]]", size: 
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise GeotuneError(f"{out}: not the name of a picture", "end it in .png")
+    if out.exists():
+        raise GeotuneError(f"{out}: exists already", "name another file for the picture; nothing is overwritten")
     try:
         if photo.stat().st_size > LARGEST_MB * 1e6:
             raise GeotuneError(f"{photo}: larger than {LARGEST_MB} MB", "take a photo")

@@ -48,6 +48,8 @@ def command(names: tuple[str, ...], clear: bool) -> None:
 
 def _chosen(known: "list[Entry]", names: tuple[str, ...]) -> "list[Entry]":
     """The entries that names stand for: "all", a kind, or the beginning of a name. Raises GeotuneError for none."""
+    if not all(name.strip() for name in names):
+        raise GeotuneError("an empty name stands for no entry", "geotune data cache lists the names; all are: all")
     if not names or "all" in names:
         return known
     chosen = []

@@ -64,9 +64,10 @@ def _show(alike: "Alike", mine: "DataFrame", theirs: "DataFrame", names: tuple[s
         f"  {count:,} of {names[0]}'s photos ({percent(count / len(mine))}) look like one of {names[1]}'s"
         + (f", {same:,} as the same file" if same else "")
     )
-    for (i, j), metres, bits in list(zip(alike.pairs, alike.metres, alike.bits, strict=True))[:EXAMPLES]:
+    columns = (alike.pairs, alike.metres, alike.bits, alike.same_file)
+    for (i, j), metres, bits, copy in zip(*(column[:EXAMPLES] for column in columns), strict=True):
         one, other = mine.iloc[i], theirs.iloc[j]
-        how = "the same file" if one["sha"] == other["sha"] else f"{bits} of 64 bits differ"
+        how = "the same file" if copy else f"{bits} of 64 bits differ"
         click.echo(
             f"    {one['id']} ({one['split']}) ~ {other['id']} ({other['split']}): {how}, {ground(metres)} apart"
         )

@@ -53,12 +53,12 @@ def report_photos(
     if folder is None and not os.access(into, os.W_OK):
         click.echo(f"\nNo report: {into} cannot be written. Name another folder: --report FOLDER")
         return
-    cases = [*map(finding_of, broken), *odd]
+    held = [replace(finding_of(item), left_out=False) for item in broken]  # import left none of these out
     gone = _left_out_at_import(dataset) or dataset.left_out
     try:
         into.mkdir(parents=True, exist_ok=True)
         table, page = write_report(
-            into, catalogue, cases, gone, _pictures(dataset), splits=catalogue["split"].to_numpy(str)
+            into, catalogue, [*held, *odd], gone, _pictures(dataset), splits=catalogue["split"].to_numpy(str)
         )
     except OSError as error:
         raise GeotuneError(
@@ -69,25 +69,10 @@ def report_photos(
 
 def _left_out_at_import(dataset: "Dataset") -> "list[Finding]":
     """The cases that the report of the import names."""
-    import csv
+    from geotune.data.importing.cases import old_cases
+    from geotune.data.writing.writer import REPORT
 
-    from geotune.data.clean import Finding
-
-    def plain(text: str) -> str:
-        """Without the apostrophe that keeps spreadsheets from taking it for a formula."""
-        return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
-
-    def case(row: dict[str, str]) -> "Finding":
-        lat, lon = (float(row[name] or "nan") for name in ("lat", "lon"))
-        name, reason, detail, other = (plain(row[column]) for column in ("id", "reason", "detail", "other"))
-        return Finding(name, reason, True, detail, other, lat, lon)
-
-    try:
-        with (dataset.folder / "cleaning.csv").open(encoding="utf-8", newline="") as stream:
-            gone = [case(row) for row in csv.DictReader(stream) if row["left_out"] == "yes"]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):  # none; or somebody wrote into it, for whom it is
-        return []
-    return [case for case in gone if case.reason in dataset.left_out]
+    return old_cases(dataset.folder / REPORT[0])
 
 
 def _pictures(dataset: "Dataset") -> Callable[[str], bytes | None]:

@@ -17,11 +17,9 @@ import click
 if TYPE_CHECKING:
     from geotune.data.dataset import Dataset
 
-FEW_PHOTOS, FEW_PLACES = 30, 5
-"""With fewer to test on, a bootstrap interval says little."""
-
 
 def show(dataset: "Dataset") -> None:
+    from geotune.data.audit.flattery import FEW_PHOTOS, FEW_PLACES
     from geotune.data.words import counted
 
     total = sum(dataset.counts.values())

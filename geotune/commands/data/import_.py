@@ -162,6 +162,8 @@ def _tell_what_was_done(done: "Imported", add: bool, source: "Source") -> None:
         click.echo(f"Added {counted(total, 'photo')}{f': {splits}' if splits else ', so nothing changed'}.\n")
     show(dataset)
     show_cases(done.left_out, done.noted, done.examples)
+    if done.on_places:
+        click.echo(f"\n{done.on_places}")
     if done.columns:
         click.echo(f"\nOther columns kept with each photo: {', '.join(done.columns)}  (--columns none leaves them out)")
     if done.own_splits:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geotune.data.audit.alike import look_alike
 from geotune.data.split.near import Floats, Ints
+from geotune.data.spreadsheet import quoted
 from geotune.geo.sphere import distance_km
 
 if TYPE_CHECKING:
@@ -28,19 +30,19 @@ class Alike:
 
 
 def against(a: "DataFrame", b: "DataFrame") -> Alike:
-    """The near duplicates between two catalogues, the likest first."""
-    from geotune.data.clean import near_duplicates
+    """What looks the same in two catalogues, the likest first."""
     from geotune.data.clean.hashes import popcount
 
     hash_a, hash_b = (one["phash"].to_numpy(np.uint64) for one in (a, b))
-    pairs = near_duplicates(hash_a, hash_b)
+    pairs = look_alike(a, b)
     i, j = pairs.T
     bits = popcount(hash_a[i] ^ hash_b[j]).astype(np.int64)
     lat, lon = (tuple(one[name].to_numpy(np.float64) for one in (a, b)) for name in ("lat", "lon"))
     metres = 1000 * distance_km(lat[0][i], lon[0][i], lat[1][j], lon[1][j])
-    same = a["sha"].to_numpy()[i] == b["sha"].to_numpy()[j]
-    order = np.lexsort((j, i, bits, ~same.astype(bool)))
-    return Alike(pairs[order], bits[order], metres[order], np.asarray(same, bool)[order])
+    sha_a, sha_b = a["sha"].to_numpy(object)[i], b["sha"].to_numpy(object)[j]
+    same = np.asarray((sha_a == sha_b) & (sha_a != ""), bool)
+    order = np.lexsort((j, i, bits, ~same))
+    return Alike(pairs[order], bits[order], metres[order], same[order])
 
 
 def leaks(alike: Alike, train: "DataFrame", tested: "DataFrame", *, swapped: bool = False) -> dict[str, int]:
@@ -60,14 +62,10 @@ def write_pairs(path: Path, alike: Alike, a: "DataFrame", b: "DataFrame") -> Non
 
     i, j = alike.pairs.T
     table = pd.DataFrame({
-        "id": a["id"].iloc[i].map(_plain).to_numpy(), "split": a["split"].iloc[i].to_numpy(),
-        "other": b["id"].iloc[j].map(_plain).to_numpy(), "other_split": b["split"].iloc[j].to_numpy(),
+        "id": a["id"].iloc[i].map(quoted).to_numpy(), "split": a["split"].iloc[i].to_numpy(),
+        "other": b["id"].iloc[j].map(quoted).to_numpy(), "other_split": b["split"].iloc[j].to_numpy(),
         "same_file": alike.same_file, "bits": alike.bits, "metres": alike.metres.round(1),
     })  # fmt: skip
     part = path.with_name(f".{path.name}.part")
     table.to_csv(part, index=False)
     part.replace(path)
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if str(text)[:1] in "=+-@\t\r" else str(text)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotune.config import build
+from geotune.data.audit.alike import look_alike
 from geotune.data.audit.flattery import SAME_M, Flattery, flattery
 from geotune.data.split.divide import too_near
 from geotune.data.split.near import Bools, Ints, Points
-from geotune.data.split.places import Texts, places
+from geotune.data.split.places import Texts, blocks, places
 from geotune.data.split.settings import SplitSettings
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def audit(catalogue: "DataFrame", split: "Mapping[str, Any]") -> Audit:
     named = [
         (str(ids.iloc[i]), one, str(ids.iloc[j]), other) for (one, other), pairs in alike.items() for i, j in pairs
     ][:MOST_TWINS]
-    return Audit(seen, named, flattery(seen, named, settings))
+    told = flattery(seen, named, settings, lambda side_m: int(blocks(lat, lon, side_m).max()) + 1)
+    return Audit(seen, named, told)
 
 
 def _seen(
@@ -115,12 +117,9 @@ def _seen(
 
 def _alike(catalogue: "DataFrame", name: Texts) -> dict[tuple[str, str], Ints]:
     """Rows of photos (held out, other) that look the same, (M, 2), for every two splits."""
-    from geotune.data.clean import near_duplicates
-
-    hashes = catalogue["phash"].to_numpy(np.uint64)
     found = {}
     for held, other in (("test", "train"), ("valid", "train"), ("test", "valid")):
         mine, theirs = np.flatnonzero(name == held), np.flatnonzero(name == other)
-        pairs = near_duplicates(hashes[mine], hashes[theirs])
+        pairs = look_alike(catalogue.iloc[mine], catalogue.iloc[theirs])
         found[held, other] = np.column_stack([mine[pairs[:, 0]], theirs[pairs[:, 1]]])
     return found

@@ -8,7 +8,7 @@ from geotune.data.split.settings import SplitSettings, metres
 from geotune.data.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from geotune.data.audit.audit import Seen, Twin
 
@@ -20,6 +20,8 @@ SAME_M = 0.01
 """Positions are the same below so many metres: the seventh decimal of a degree."""
 SPREAD = 0.8
 """Standard deviation of a photo's error, as a share of the mean error."""
+ENOUGH_BLOCKS = 30
+"""From so many on a split by block has some to test on: about five."""
 FEW_PHOTOS, FEW_PLACES = 30, 5
 """With fewer to test on, a bootstrap interval says little."""
 
@@ -34,15 +36,19 @@ class Flattery:
     mend: str
 
 
-def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: SplitSettings) -> list[Flattery]:
+def flattery(
+    seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: SplitSettings, blocks_of: "Callable[[float], int]"
+) -> list[Flattery]:
     """Why results of a split would flatter, the worst first; `seen` is what training has seen of each held-out split.
 
-    `twins` are pairs of photos in different splits that look the same, for an example.
+    `twins` are pairs of photos in different splits that look the same, for an example. `blocks_of(side in metres)` is
+    how many blocks the photos lie in: no advice is given that leaves too few.
     """
     told = []
     timed = any(one.in_bursts >= 0 for one in seen.values())
-    side = max(8 * settings.radius, 4 * settings.block if settings.by == "block" else 0)
-    spots = "--split place" if settings.by in ("photo", "given") else f"--split block --block {_round(side)}"
+    spots = (
+        "hold out whole places: --split place" if settings.by in ("photo", "given") else _larger(settings, blocks_of)
+    )
     on_spot = _worst(seen, "same_position")
     if settings.by == "photo":
         told.append(Flattery(
@@ -50,13 +56,13 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
             "the split is by photo: training has seen the very spots that are held out"
             + (f"; {on_spot} stand exactly where a training photo stands" if on_spot else "")
             + ". A result says how well it knows these spots, and nothing of new ones",
-            f"for new spots hold out whole places: {spots}",
+            f"for new spots {spots}",
         ))  # fmt: skip
     elif on_spot:
         told.append(Flattery(
             "position",
             f"{on_spot} stand exactly where a training photo stands: whoever knows that one by heart errs by nothing",
-            f"hold out larger pieces: {spots}; or leave the training photos there out: --gap 5m",
+            _or(spots, "leave the training photos there out: --gap 5m"),
         ))  # fmt: skip
     near = {name: one for name, one in seen.items() if SAME_M <= one.median_m < settings.radius}
     if near and settings.by != "photo":
@@ -66,15 +72,15 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
             f"half of the {name} photos were taken within {ground(one.median_m)} of a training photo, nearer than a "
             f"place's radius ({metres(settings.radius)}). Whoever knows the nearest training photo by heart errs by "
             "that much: an error of this size says little of new spots",
-            f"hold out larger pieces: {spots}" + (f"; or leave out the {counted(one.beside, 'training photo')} beside "
-            f"them: --gap {_round(settings.radius)}" if 2 * one.beside < one.training else ""),
+            _or(spots, f"leave out the {counted(one.beside, 'training photo')} beside them: --gap "
+            f"{_round(settings.radius)}" if 2 * one.beside < one.training else ""),
         ))  # fmt: skip
     if alike := _worst(seen, "lookalikes"):
         pair = next((twin for twin in twins if twin[3] == "train" and f" {twin[1]} photo" in alike), None)
         told.append(Flattery(
             "lookalikes",
             f"{alike} look like a training photo" + (f" (such as {pair[0]} like {pair[2]})" if pair else ""),
-            f"hold out larger pieces: {spots}" + ("; or keep bursts whole: --group burst" if timed else ""),
+            _or(spots, "keep bursts whole: --group burst" if timed else ""),
         ))  # fmt: skip
     if apart := _worst(seen, "in_bursts"):
         told.append(Flattery(
@@ -89,6 +95,20 @@ def flattery(seen: "Mapping[str, Seen]", twins: "Sequence[Twin]", settings: Spli
         ))  # fmt: skip
     told += _few(seen, "block" if settings.by == "block" else "place")
     return told
+
+
+def _larger(settings: SplitSettings, blocks_of: "Callable[[float], int]") -> str:
+    """How to hold out larger pieces, where that leaves enough of them."""
+    side = max(8 * settings.radius, 4 * settings.block if settings.by == "block" else 0)
+    while side > max(settings.radius, settings.block if settings.by == "block" else 0):
+        if blocks_of(side) >= ENOUGH_BLOCKS:
+            return f"hold out larger pieces: --split block --block {_round(side)}"
+        side /= 2
+    return ""
+
+
+def _or(*mends: str) -> str:
+    return "; or ".join(mend for mend in mends if mend) or "add photos from elsewhere: these lie too close together"
 
 
 def _few(seen: "Mapping[str, Seen]", noun: str) -> list[Flattery]:

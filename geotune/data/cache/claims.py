@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.cache.allocate import allocate
+
 Ints = npt.NDArray[np.int64]
 
 FREE, FILLED = 0, 0xFFFF
@@ -38,6 +40,8 @@ class Claims:
         self._probe = np.unique(np.linspace(0, len(self._state) - 1, 256).astype(np.int64))
         self._thread = threading.Lock()
         self._me = 0  # until it claims for the first time
+        self._slow: set[int] = set()
+        self._closing: list[weakref.finalize[..., Claims]] = []
         _all.add(self)
 
     @staticmethod
@@ -45,7 +49,7 @@ class Claims:
         """Make the files of a store in which nothing is filled."""
         (folder / "claimers").mkdir()
         with (folder / "state").open("wb") as stream:
-            stream.truncate(2 * rows)
+            allocate(stream, 2 * rows)
 
     def filled(self, rows: Ints) -> npt.NDArray[np.bool_]:
         """Whether each of `rows` can be read."""
@@ -54,22 +58,21 @@ class Claims:
     def all_filled(self) -> bool:
         return bool((self._state[self._probe] == FILLED).all() and (self._state == FILLED).all())
 
-    @property
-    def count(self) -> int:
-        """How many rows are filled."""
-        return int(np.count_nonzero(self._state == FILLED))
-
     def claim(self, rows: Ints, most: int) -> Ints:
         """Up to `most` of `rows` that nobody alive has claimed, and are now this process's to fill."""
         with self.locked():
             state = self._state[rows]
             open_ = state == FREE
             for claimer in np.unique(state[~open_ & (state != FILLED)]):
-                if claimer != self._me and self._dead(int(claimer)):
+                if claimer != self._me and (int(claimer) in self._slow or self._dead(int(claimer))):
                     open_ |= state == claimer
             mine: Ints = rows[open_][:most]
             self._state[mine] = self._me
             return mine
+
+    def give_up_on(self, rows: Ints) -> None:
+        """Whoever is at `rows` was waited for in vain, and is to this process as good as dead from now on."""
+        self._slow |= set(map(int, np.unique(self._state[rows]))) - {FREE, FILLED, self._me}
 
     def publish(self, row: int) -> None:
         """Say that a row's content is written: from now on everybody reads it."""
@@ -99,7 +102,7 @@ class Claims:
 
     def _open(self) -> None:
         self._lock = os.open(self._folder / "claims.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        weakref.finalize(self, os.close, self._lock)
+        self._closing.append(weakref.finalize(self, os.close, self._lock))
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._me = self._register()
@@ -115,7 +118,7 @@ class Claims:
             except BlockingIOError:
                 os.close(descriptor)
                 continue
-            weakref.finalize(self, os.close, descriptor)
+            self._closing.append(weakref.finalize(self, os.close, descriptor))
             self._state[np.flatnonzero(self._state == number)] = FREE
             return number
         raise OSError(f"{self._folder}: {FILLED:,} processes fill it")
@@ -138,10 +141,13 @@ class Claims:
 
 
 def _forked() -> None:
-    """In a child: what its parent has locked and claimed is not the child's."""
+    """In a child: what its parent has locked and claimed is not the child's, which must not keep it locked either."""
     for claims in _all:
         claims._thread = threading.Lock()
         claims._me = 0
+        for close in claims._closing:
+            close()
+        claims._closing.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -4,10 +4,12 @@ An entry is a folder: decoded photos, features, the demo, a remote dataset. `abo
 `used` is that of its last use, and whoever uses it holds a shared lock on that file, which ends with the process.
 """
 
+import errno
 import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,7 @@ from filelock import FileLock
 from geotune.errors import GeotuneError
 
 KINDS = ("photos", "features", "remote")
-"""Folders of entries; the demo dataset lies beside them."""
+"""Folders of entries; the demo dataset and the indices of shards lie beside them, an entry each."""
 
 
 def cache_root() -> Path:
@@ -47,30 +49,35 @@ class Entry:
         return self.folder.relative_to(cache_root()).as_posix()
 
     @property
+    def promised(self) -> int:
+        """Bytes that it may come to take: as many as were set aside for it, as long as it is not complete."""
+        return self.size if (self.folder / "complete").exists() else max(self.size, _number(self.about, "bytes"))
+
+    @property
     def in_use(self) -> bool:
         return bool(self.used) and not free(self.folder)
 
     @property
     def filled(self) -> float | None:
         """The share that is there; None where it is not counted."""
-        rows = int(self.about.get("photos", 0))
+        rows = _number(self.about, "photos")
         if not rows:
             return None
         if (self.folder / "complete").exists():
             return 1.0
-        if (self.folder / "state").exists():
+        with suppress(FileNotFoundError):
             from geotune.data.cache.claims import count_filled
 
-            return count_filled(self.folder) / rows
+            return min(1.0, count_filled(self.folder) / rows)
         done = sum(1 for _ in self.folder.glob("*.done"))
-        return min(1.0, done * int(self.about.get("chunk", 1)) / rows)
+        return min(1.0, done * max(1, _number(self.about, "chunk")) / rows)
 
 
 def entries() -> list[Entry]:
     """All entries, the least recently used ones first; those that are never held come last."""
     root = cache_root()
     folders = [folder for kind in KINDS for folder in _folders(root / kind)]
-    folders += [folder for folder in _folders(root) if folder.name.startswith("demo-")]
+    folders += [folder for folder in _folders(root) if folder.name.startswith("demo-") or folder.name == "indices"]
     return sorted(map(_entry, folders), key=lambda entry: (not entry.used, entry.used))
 
 
@@ -88,6 +95,12 @@ def description(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}
+
+
+def _number(about: dict[str, Any], key: str) -> int:
+    """A number of a description, which may have been damaged; else 0."""
+    value = about.get(key)
+    return max(0, value) if isinstance(value, int) else 0
 
 
 # ------------------------------------------------------------------------------------------ use
@@ -109,16 +122,18 @@ def locked() -> Iterator[None]:
 def hold(folder: Path) -> int | None:
     """Keep an entry from being removed until the file descriptor is closed, or the process ends.
 
-    Call it under `locked()`; or look afterwards whether the entry is whole. None: it is being removed.
+    None: it is not there, or being removed, which under `locked()` an entry that is there never is.
     """
     path = folder / "used"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:  # filled by somebody else for all to read
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = _open_used(path)
+    except FileNotFoundError:
+        return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if not _shared(descriptor) or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            os.close(descriptor)
+            return None
+    except FileNotFoundError:  # removed since it was opened
         os.close(descriptor)
         return None
     except OSError as error:
@@ -127,6 +142,26 @@ def hold(folder: Path) -> int | None:
     with suppress(OSError):
         os.utime(path)
     return descriptor
+
+
+def _open_used(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return os.open(path, os.O_RDONLY)  # filled by somebody else for all to read
+
+
+def _shared(descriptor: int) -> bool:
+    """Take the shared lock; False where it is being removed. Whoever asks whether it is `free` is gone in no time."""
+    for pause in (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(pause)
+    return False
 
 
 def unusable(folder: Path, error: OSError) -> GeotuneError:

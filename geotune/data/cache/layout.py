@@ -52,10 +52,8 @@ def open_stored(name: str, rows: int, size: int, **about: object) -> Stored | No
     `about` goes into about.json. Raises GeotuneError where the cache cannot be written.
     """
     folder = cache_root() / "photos" / name
-    if (folder / "complete").exists():  # as most are: without the lock, and even where nothing can be written
-        stored = _opened(folder, rows, size)
-        if stored and (folder / "complete").exists():
-            return stored
+    if stored := _finished(folder, rows, size):
+        return stored
     with locked():
         try:
             known = description(folder)
@@ -68,7 +66,8 @@ def open_stored(name: str, rows: int, size: int, **about: object) -> Stored | No
                 if number is None:
                     return None
                 _lay_out(folder, rows, size, TIERS[number], about)
-            return _opened(folder, rows, size)
+            held = hold(folder)
+            return None if held is None else _opened(folder, rows, size, held)
         except OSError as error:
             raise unusable(folder, error) from None
 
@@ -93,15 +92,31 @@ def _lay_out(folder: Path, rows: int, size: int, tier: str, about: dict[str, obj
         raise
 
 
-def _opened(folder: Path, rows: int, size: int) -> Stored | None:
-    descriptor = hold(folder)
-    if descriptor is None:
+def _finished(folder: Path, rows: int, size: int) -> Stored | None:
+    """The store where it is complete, as most are: without the lock, and even where nothing can be written."""
+    if not (folder / "complete").exists():
         return None
-    tier = str(description(folder).get("tier"))
-    claims = None if (folder / "complete").exists() else Claims(folder)
-    pixels: Tier = Raw(folder, rows, size) if tier == "raw" else Jpeg(folder, claims.locked if claims else None)
-    stored = Stored(folder, rows, tier, pixels, claims)
-    weakref.finalize(stored, os.close, descriptor)
+    held = hold(folder)
+    if held is None:
+        return None
+    if not (folder / "complete").exists() or not description(folder):  # removed meanwhile, and being made again
+        os.close(held)
+        return None
+    return _opened(folder, rows, size, held)
+
+
+def _opened(folder: Path, rows: int, size: int, held: int) -> Stored:
+    """The store in a folder that is held: by whoever has the result, from now on."""
+    try:
+        tier = str(description(folder).get("tier"))
+        claims = None if (folder / "complete").exists() else Claims(folder)
+        locked_ = claims.locked if claims else None
+        pixels: Tier = Raw(folder, rows, size) if tier == "raw" else Jpeg(folder, rows, size, locked_)
+        stored = Stored(folder, rows, tier, pixels, claims)
+    except BaseException:
+        os.close(held)
+        raise
+    weakref.finalize(stored, os.close, held)
     return stored
 
 

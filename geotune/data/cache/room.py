@@ -34,23 +34,25 @@ def limit(taken: int) -> int:
 def make_room(needs: Sequence[int]) -> int | None:
     """Remove what was not used for longest until one of `needs` bytes fits: the number of the first that can, or None.
 
-    Call it under `locked()`. What is in use stays, counted with what it is going to take.
+    Call it under `locked()`. What is in use stays. All is counted with what it may come to take: what is half filled
+    is filled on without asking for room again.
     """
     _tidy()
     known = entries()
     total = limit(sum(entry.size for entry in known))
     idle = [entry for entry in known if entry.used and free(entry.folder)]
     busy = [entry for entry in known if entry not in idle]
-    taken = sum(max(entry.size, int(entry.about.get("bytes", 0)) if entry.used else 0) for entry in busy)
+    taken = sum(entry.promised for entry in busy)
     for number, need in enumerate(needs):
         if taken + need > total:
             continue
-        kept = sum(entry.size for entry in idle)
+        kept = sum(entry.promised for entry in idle)
         for entry in idle:
             if taken + kept + need <= total:
                 break
+            promised = entry.promised
             if remove(entry.folder):
-                kept -= entry.size
+                kept -= promised
         return number
     return None
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from geotune.data.cache.allocate import allocate
 from geotune.data.cache.entries import describe, hold, locked
 from geotune.data.cache.room import make_room
 from geotune.errors import GeotuneError
@@ -99,10 +100,8 @@ def _lay_out(folder: Path, values: Path, shape: tuple[int, ...], dtype: np.dtype
             header = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape[1:]), dtype)) | {"shape": shape}
             np.lib.format.write_array_header_2_0(stream, header)
             end = stream.tell() + math.prod(shape) * dtype.itemsize
-            stream.truncate(end)
             stream.flush()
-            if hasattr(os, "posix_fallocate"):  # a full disk shall say so here, not kill the process at a page fault
-                os.posix_fallocate(stream.fileno(), 0, end)
+            allocate(stream, end)
         with FileLock(folder / "layout.lock"):
             if not values.exists():
                 part.replace(values)

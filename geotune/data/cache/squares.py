@@ -1,6 +1,8 @@
 """Photos as uint8 squares, decoded once a node and shared by all trials."""
 
+import hashlib
 import io
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.cache.layout import open_stored
-from geotune.data.cache.store import OnProgress, Photos
+from geotune.data.cache.store import Photos
 from geotune.data.scans import endless
 from geotune.errors import GeotuneError
 
@@ -17,22 +19,41 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
+log = logging.getLogger(__name__)
 
 RECIPE = 2
 """Part of the cache's key: raise it when `square` gives other pixels than before."""
 
 
-def decoded(split: "Split", size: int, on_progress: OnProgress | None = None) -> Photos:
+def decoded(split: "Split", size: int) -> Photos:
     """All photos of a split as squares (N, size, size, 3) uint8 RGB, decoded when they are first read.
 
     Kept under cache_root(), keyed by the content of the split and the size, for all processes of this machine; a
-    subset of a split shares what the whole one has. `on_progress(photos in the store, photos)` after some were added.
-    Reading raises GeotuneError naming a photo that cannot be decoded.
+    subset of a split shares what the whole one has, or has a store of its own where there is no room for the whole.
+    Without room for either all is decoded anew whenever it is read, after a warning. Reading raises GeotuneError
+    naming a photo that cannot be decoded.
     """
     name = f"{split.fingerprint[:16]}-{size}-{RECIPE}"
-    stored = open_stored(name, split.full, size, dataset=str(split._files[0].folder.parent), split=split.name)
+    dataset = str(split._files[0].folder.parent)
     rows = None if len(split) == split.full else split.rows
-    return Photos(len(split), size, lambda i: _photo(split, i, size), stored, rows, on_progress)
+    stored = open_stored(name, split.full, size, dataset=dataset, split=split.name)
+    if stored is None and rows is not None:
+        part = hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest()[:8]
+        stored = open_stored(f"{name}-part-{part}", len(split), size, dataset=dataset, split=f"{split.name} (part)")
+        rows = None
+    if stored is None:
+        _warn_no_room(f"{dataset}: the {len(split):,} {split.name} photos at {size} px")
+    return Photos(len(split), size, lambda i: decode(split, i, size), stored, rows)
+
+
+@cache
+def _warn_no_room(photos: str) -> None:
+    """Once a process: every trial opens its photos again."""
+    log.warning(
+        f"{photos} are decoded anew in every epoch: there is no room for them in the cache. Free some space "
+        "(geotune data cache), let it take more (export GEOTUNE_CACHE_LIMIT=50GB), or name another disk: "
+        "export GEOTUNE_CACHE=/path/with/space"
+    )
 
 
 def square(jpeg: bytes, size: int) -> Bytes:
@@ -85,7 +106,8 @@ def _opencv() -> Any:
     return cv2
 
 
-def _photo(split: "Split", i: int, size: int) -> Bytes:
+def decode(split: "Split", i: int, size: int) -> Bytes:
+    """Photo `i` of a split as a square, past the cache. GeotuneError naming a photo that cannot be decoded."""
     try:
         return square(split.photo(i), size)
     except ValueError as error:

@@ -16,7 +16,6 @@ from geotune.data.threads import MOST, in_pool, lease
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
-OnProgress = Callable[[int, int], None]
 
 PORTION = 4
 """Photos a thread that are claimed at a time: a kill loses no more, and processes that read alike share the work."""
@@ -43,14 +42,12 @@ class Photos:
         decode: Callable[[int], Bytes],
         stored: Stored | None,
         rows: Ints | None = None,
-        on_progress: OnProgress | None = None,
     ) -> None:
         self.shape = (count, size, size, 3)
         self._decode = decode
         self._stored = stored
         self._claims: Claims | None = stored.claims if stored else None
         self._rows = rows
-        self._on_progress = on_progress
         self._keeping = stored is not None
         self._settling = threading.Lock()
         if stored and stored.claims:  # whoever filled the last row may have ended before it was on the disk
@@ -75,6 +72,15 @@ class Photos:
     def tier(self) -> str:
         """How they are kept: "raw", "jpeg", or "none" where there was no room."""
         return self._stored.tier if self._stored else "none"
+
+    @property
+    def rows(self) -> Ints | None:
+        """The photos' numbers in the whole split, of a subset; None: they are their own."""
+        return self._rows
+
+    def anew(self) -> "Photos":
+        """The same photos, decoded at every reading: exactly as decoded, also where the store keeps them as JPEG."""
+        return Photos(len(self), self.shape[1], self._decode, None, self._rows)
 
     def take(self, indices: Ints, out: Bytes | None = None) -> Bytes:
         """The photos of `indices` (b,) into `out` (b, size, size, 3), which is made where it is missing."""
@@ -103,8 +109,9 @@ class Photos:
         wait = _Wait()
         while left.any():
             missing, first = missing[left], first[left]
-            alone = not self._keeping or wait.too_long(len(missing))
-            mine = missing if alone else claims.claim(missing, PORTION * min(lease(), MOST))
+            if wait.too_long(len(missing)):
+                claims.give_up_on(missing)
+            mine = claims.claim(missing, PORTION * min(lease(), MOST)) if self._keeping else missing
             if len(mine):
                 at = first[np.searchsorted(missing, mine)]
                 self._decode_and_keep(stored, claims, index, rows, at, out)
@@ -114,8 +121,6 @@ class Photos:
             left = ~claims.filled(missing) & ~np.isin(missing, mine)
         if unread.any():
             self._read(stored, claims, index, rows, np.flatnonzero(unread), out)
-        if self._on_progress:
-            self._on_progress(claims.count, stored.rows)
         self._settle(stored, claims)
 
     def _decode_and_keep(self, stored: Stored, claims: Claims, index: Ints, rows: Ints, at: Ints, out: Bytes) -> None:

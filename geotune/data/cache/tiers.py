@@ -1,5 +1,6 @@
 """How the pixels of a store lie on the disk: raw, or as JPEG where that would not fit."""
 
+import errno
 import os
 import struct
 import weakref
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from geotune.data.cache.allocate import allocate
 from geotune.data.threads import in_pool
 
 Bytes = npt.NDArray[np.uint8]
@@ -82,8 +84,9 @@ class Jpeg:
     What is read is always what the JPEG holds, also by the one that wrote it.
     """
 
-    def __init__(self, folder: Path, locked: Locked | None) -> None:
+    def __init__(self, folder: Path, rows: int, size: int, locked: Locked | None) -> None:
         """`locked()` keeps others from appending; None: it is complete, and only read."""
+        self._most = Jpeg.bytes(rows, size) - 8 * rows
         self._where = np.asarray(np.memmap(folder / "where", np.int64, "r+" if locked else "r"))
         self._locked = locked
         self._descriptor = os.open(folder / "pixels", os.O_RDWR if locked else os.O_RDONLY)
@@ -97,7 +100,7 @@ class Jpeg:
     def lay_out(folder: Path, rows: int) -> None:
         (folder / "pixels").touch()
         with (folder / "where").open("wb") as stream:
-            stream.truncate(8 * rows)
+            allocate(stream, 8 * rows)
 
     def write(self, row: int, pixels: Bytes) -> Bytes:
         import cv2
@@ -108,6 +111,8 @@ class Jpeg:
         assert self._locked
         with self._locked():  # a place of one's own; whoever is killed before it is full leaves a gap
             offset = os.fstat(self._descriptor).st_size
+            if offset + len(record) > self._most:
+                raise OSError(errno.ENOSPC, "the photos take more room as JPEG than was set aside for them")
             os.ftruncate(self._descriptor, offset + len(record))
         _write(self._descriptor, record, offset)
         self._where[row] = offset + 1

@@ -25,18 +25,21 @@ class Cleaning:
     findings: list[Finding]
 
 
-def clean(catalogue: "DataFrame", settings: CleanSettings, extent: Extent) -> Cleaning:
+def clean(
+    catalogue: "DataFrame", settings: CleanSettings, extent: Extent, main: npt.NDArray[np.bool_] | None = None
+) -> Cleaning:
     """Look through a catalogue of photos that decode (columns as in geotune.data.catalogue).
 
     Left out are copies of a file and what lies far from a region; all other cases are noted and kept, for they need
-    somebody's eyes. A photo has at most one case of each reason.
+    somebody's eyes. A photo has at most one case of each reason. `main` are the photos (N,) that say where a region is;
+    else most of them do.
     """
     keep = np.ones(len(catalogue), bool)
     if not len(catalogue):
         return Cleaning(keep, [])
     copies, gone = same_file(catalogue, settings)
     keep[gone] = False
-    strays, gone = far_from_all(catalogue, keep, settings, extent)
+    strays, gone = far_from_all(catalogue, keep, settings, extent, main)
     keep[gone] = False
     noted = [
         *jumps(catalogue, keep, settings),

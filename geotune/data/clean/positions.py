@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from geotune.data.audit.flattery import ground
 from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION, Finding, findings
+from geotune.data.clean.reach import reachable
 from geotune.data.clean.settings import CleanSettings
+from geotune.data.split.near import Points
 from geotune.geo.metrics import Extent
-from geotune.geo.sphere import EARTH_RADIUS_KM, Floats, distance_km, geometric_median, unit_vectors
+from geotune.geo.sphere import Floats, distance_km, geometric_median
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,10 +24,11 @@ ALMOST_A_REGION = 0.8
 
 
 def far_from_all(
-    catalogue: "DataFrame", keep: Bools, settings: CleanSettings, extent: Extent
+    catalogue: "DataFrame", keep: Bools, settings: CleanSettings, extent: Extent, main: Bools | None = None
 ) -> tuple[list[Finding], Ints]:
     """Photos that cannot be reached from a region's main part by steps of `settings.far`, and the rows to leave out.
 
+    The main part is where the photos of `main` are, or else where most are.
     So a trip of many photos goes as a whole. A region goes without them unless `keep_far` is set. In a world photos
     may lie alone; only where most lie near each other the rest is noted, for it is what makes a world of them.
     """
@@ -36,7 +39,7 @@ def far_from_all(
     near = distance_km(lat, lon, *geometric_median(lat, lon)) <= 100
     if extent == "world" and near.mean() < ALMOST_A_REGION:
         return [], rows[:0]
-    metres, nearest = _beyond(unit_vectors(lat, lon), settings.far)
+    metres, nearest = _beyond(lat, lon, settings.far, None if main is None else main[rows])
     stray = np.flatnonzero(np.isfinite(metres))
     details = [f"{ground(float(length))} from the nearest of the others" for length in metres[stray]]
     gone = extent == "region" and not settings.keep_far
@@ -62,31 +65,17 @@ def inaccurate(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> 
     return findings(catalogue, rows, INACCURATE, [f"±{ground(float(error_m[row]))}" for row in rows])
 
 
-def _beyond(xyz: Floats, far_m: float) -> tuple[Floats, Ints]:
-    """For unit vectors (N, 3): metres from a photo outside the largest group to the nearest in it, and which that is.
+def _beyond(lat: Floats, lon: Floats, far_m: float, known: Bools | None) -> tuple[Floats, Ints]:
+    """For photos at degrees (N,): metres from one outside the main part to the nearest in it, and which that is.
 
-    Groups are what steps of `far_m` connect; the metres are infinite for photos of the largest group.
+    Groups are what steps of `far_m` connect: those with a `known` photo are the main part, or else the largest one. The
+    metres are infinite for its photos.
     """
-    from scipy.spatial import cKDTree
-
-    reach = 2 * np.sin(min(far_m / 1000 / EARTH_RADIUS_KM, np.pi) / 2)  # a chord
-    group = np.full(len(xyz), -1)
-    number = 0
-    while len(left := np.flatnonzero(group < 0)):
-        new = left[:1]
-        while len(new):
-            group[new] = number
-            left = left[group[left] < 0]
-            if not len(left):
-                break
-            chord = cKDTree(xyz[new]).query(xyz[left], distance_upper_bound=reach * (1 + 1e-9))[0]
-            new = left[np.isfinite(chord)]
-        number += 1
-    main = np.flatnonzero(group == np.bincount(group).argmax())
-    outside = np.flatnonzero(group != group[main[0]])
-    metres, nearest = np.full(len(xyz), np.inf), np.zeros(len(xyz), np.int64)
+    group = reachable(lat, lon, far_m)
+    inside = np.isin(group, np.bincount(group).argmax() if known is None or not known.any() else group[known])
+    main, outside = np.flatnonzero(inside), np.flatnonzero(~inside)
+    metres, nearest = np.full(len(lat), np.inf), np.zeros(len(lat), np.int64)
     if len(outside):
-        chord, place = cKDTree(xyz[main]).query(xyz[outside])
-        metres[outside] = 2000 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1))
+        metres[outside], place = Points(lat[main], lon[main]).nearest(lat[outside], lon[outside])
         nearest[outside] = main[place]
     return metres, nearest

@@ -11,6 +11,7 @@ from geotune.data.importing.intake import Intake
 from geotune.data.sources.found import LeftOut
 from geotune.data.split import SplitSettings
 from geotune.data.split.settings import metres
+from geotune.data.spreadsheet import unquoted
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def with_reasons(error: GeotuneError, cases: Iterable[Finding]) -> GeotuneError:
 
 
 def old_cases(table: Path) -> list[Finding]:
-    """What earlier imports left out, as their cleaning.csv tells; nothing where that is gone or was changed."""
+    """What imports left out, as the cleaning.csv of a dataset tells; nothing where that is gone or was changed."""
     try:
         with table.open(encoding="utf-8", newline="") as stream:
             return [_case(row) for row in csv.DictReader(stream) if row["left_out"] == "yes"]
@@ -62,7 +63,7 @@ def old_cases(table: Path) -> list[Finding]:
 
 
 def _case(row: dict[str, str]) -> Finding:
-    text = {name: value.removeprefix("'") for name, value in row.items()}  # put there for spreadsheets
+    text = {name: unquoted(value) for name, value in row.items()}
     lat, lon = (float(row[name] or "nan") for name in ("lat", "lon"))
     return Finding(text["id"], text["reason"], True, text["detail"], text["other"], lat, lon)
 

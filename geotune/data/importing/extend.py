@@ -10,19 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.config import build
-from geotune.data.catalogue import catalogue_of
+from geotune.data.catalogue import catalogue_of, kind_of
 from geotune.data.clean import Finding, clean
 from geotune.data.dataset import Dataset, Split, open_dataset
 from geotune.data.importing.cases import by_id, counts, finding_of, old_cases
-from geotune.data.importing.importer import CLEANING, Imported, ImportSettings, Report
+from geotune.data.importing.importer import CLEANING, TOLD_BY_CAMERA, Imported, ImportSettings, Report
 from geotune.data.importing.intake import Intake, Tell, taken_in
 from geotune.data.importing.shelve import write
+from geotune.data.known import Known
 from geotune.data.sources.kinds import Source
-from geotune.data.split import SPLITS, SplitSettings, groups_of, join
+from geotune.data.split import SPLITS, Joined, SplitSettings, groups_of, join, ties
 from geotune.data.writing.append import alone, publish, writers_of
 from geotune.data.writing.part import PartFolder
 from geotune.data.writing.writer import REPORT, unwritable
 from geotune.errors import GeotuneError
+from geotune.geo.extent import extent_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +33,6 @@ Ints = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.str_]
 
 OLD = "reading the dataset"
-BESIDE = "too near a held-out place to train, too far to join it"
-TIED = "its {group} is in another split already"
 
 
 def add_photos(
@@ -72,11 +72,12 @@ def settings_of(dataset: Dataset, source: Source, *, in_place: bool) -> ImportSe
             f"{dataset.folder}: not made by geotune data import, so there is no telling how to divide newcomers",
             "make a dataset of all photos: geotune data import PHOTOS OUT",
         )
-    if split.get("group") == "camera":
+    group, links = split.get("group"), any(part.links for part in dataset.description.splits.values())
+    if group and links:
         raise GeotuneError(
-            f"{dataset.folder}: its cameras are kept whole (group=camera), but known by a number alone: which of them "
-            "took a new photo cannot be told",
-            "make a dataset of all photos, old and new: geotune data import PHOTOS OUT --group camera",
+            f"{dataset.folder}: no {group} is divided in it (--group), but its photos lie in shards of others, which "
+            "do not say theirs as the import understood it",
+            f"make a dataset of all photos, old and new, in one folder: geotune data import SHARDS OUT --group {group}",
         )
     given = {**stored, "in_place": in_place or (bool(stored.get("in_place")) and source.name == "shards")}
     return build(ImportSettings, {**given, "source": source.model_dump(), "split": split})
@@ -88,26 +89,23 @@ def _add(
     import pandas as pd
 
     old = catalogue_of(dataset, lambda done, of: tell(OLD, done, of), decode=False)
-    if settings.taking.group and not (old["group"] != "").any():
-        raise GeotuneError(
-            f"{dataset.folder}: no {settings.taking.group} is divided in it (--group), but its photos do not say "
-            "theirs (--columns)",
-            "make a dataset of all photos, old and new: geotune data import PHOTOS OUT",
-        )
-    cameras = int(old["camera"].max())
-    with taken_in(settings.source, settings.taking, part, tell, cameras) as intake:
+    known = dataset.description.known.model_copy(deep=True)
+    _refuse_unknown_groups(dataset, settings, old, known)
+    keeps_cameras = bool(known.cameras) or settings.split.group in TOLD_BY_CAMERA
+    how = replace(settings.taking, adding=True)
+    with taken_in(settings.source, how, part, tell, known, int(old["camera"].max())) as intake:
         cases = [finding_of(item) for item in intake.left_out]
         new = intake.catalogue
         new["id"] = _unlike(new["id"], old["id"])
         tell(CLEANING, 0, None)
         both = pd.concat([old, new], ignore_index=True)
-        cleaning = clean(both, settings.clean, dataset.extent)
-        known = set(old["id"])
-        findings = [replace(f, left_out=False) if f.left_out and f.id in known else f for f in cleaning.findings]
+        cleaning = clean(both, settings.clean, dataset.extent, np.arange(len(both)) < len(old))
+        ids = set(old["id"])
+        findings = [replace(f, left_out=False) if f.left_out and f.id in ids else f for f in cleaning.findings]
         kept = np.flatnonzero(cleaning.keep[len(old) :])
-        split, place, refused = _joined(old, new.iloc[kept], both, settings.split)
-        cases += [_case(new.iloc[kept[i]], reason) for i, reason in refused.items()]
+        split, place, reason = _joined(old, new.iloc[kept], both, settings.split, known)
         rows = split != ""
+        cases += [_case(new.iloc[kept[i]], reason[i]) for i in np.flatnonzero(~rows)]
         left_out, examples = counts([*cases, *(f for f in findings if f.left_out)])
         if rows.any():
             writers = writers_of(dataset, part)
@@ -118,42 +116,63 @@ def _add(
             if report:
                 before_that = old_cases(dataset.folder / REPORT[0])
                 report(part, both, findings, [*before_that, *cases], _pictures(dataset, intake), splits=of_row)
-            publish(dataset, writers, left_out, part, before)
-    fresh = [f for f in findings if not f.left_out and (f.id not in known or (f.other and f.other not in known))]
+            if settings.split.by != "block":
+                known.learn_places(zip(new["place"].iloc[kept[rows]], place[rows], strict=True))
+            if not keeps_cameras:
+                known.cameras = {}
+            every = both.iloc[np.concatenate([np.arange(len(old)), len(old) + kept[rows]])]
+            extent = "world" if dataset.extent == "world" else extent_of(every["lat"], every["lon"])
+            publish(dataset, writers, left_out, part, before, known=known, extent=extent)
+    fresh = [f for f in findings if not f.left_out and (f.id not in ids or (f.other and f.other not in ids))]
     added = Counter({name: int((split == name).sum()) for name in SPLITS})
     return Imported(dataset.folder, left_out, examples, counts(fresh)[0], intake.columns, False, added)
 
 
+def _refuse_unknown_groups(dataset: Dataset, settings: ImportSettings, old: "pd.DataFrame", known: Known) -> None:
+    """Raise GeotuneError where it cannot be told to which old photos a newcomer is tied."""
+    group, again = settings.split.group, "make a dataset of all photos, old and new: geotune data import PHOTOS OUT"
+    if settings.taking.group and not (old["group"] != "").any():
+        raise GeotuneError(
+            f"{dataset.folder}: no {group} is divided in it (--group), but its photos do not say theirs (--columns)",
+            again,
+        )
+    by_camera = group in TOLD_BY_CAMERA or kind_of(group) == "camera"
+    if by_camera and not known.cameras and (old["camera"] != 0).any():
+        raise GeotuneError(
+            f"{dataset.folder}: no {group} is divided in it (--group), but it knows its cameras by a number alone: "
+            "which of them took a new photo cannot be told",
+            f"{again} --group {group}",
+        )
+
+
 def _joined(
-    old: "pd.DataFrame", new: "pd.DataFrame", both: "pd.DataFrame", settings: SplitSettings
-) -> tuple[Texts, Ints, dict[int, str]]:
-    """Split and place of the newcomers that are clean, and why those with the split "" are left out."""
+    old: "pd.DataFrame", new: "pd.DataFrame", both: "pd.DataFrame", settings: SplitSettings, known: Known
+) -> Joined:
+    """Split and place of the newcomers that are clean; `new` has the rows of those among all newcomers of `both`."""
     if not len(new):
-        return np.zeros(0, "<U5"), np.zeros(0, np.int64), {}
+        return Joined(np.zeros(0, "<U5"), np.zeros(0, np.int64), np.zeros(0, object))
     (lat, lon), (old_lat, old_lon) = ([x[name].to_numpy(np.float64) for name in ("lat", "lon")] for x in (new, old))
     old_split = old["split"].to_numpy(str)
-    groups = groups_of(both, settings)
-    mine = None if groups is None else groups[len(old) :][new.index]
-    split, place = join(
+    mine = tied = None
+    if (groups := groups_of(both, settings)) is not None:
+        mine = groups[len(old) :][new.index]
+        tied = ties(mine, groups[: len(old)], old_split)
+    return join(
         lat, lon, old_lat, old_lon, old["place"].to_numpy(np.int64), old_split, settings,
-        given=new["split"].to_numpy(str) if settings.by == "given" else None, group=mine,
+        given=new["split"].to_numpy(str) if settings.by == "given" else None, group=mine, tied=tied,
+        name=new["place"].to_numpy(str), known=np.array([known.place(name) for name in new["place"]], np.int64),
     )  # fmt: skip
-    refused = dict.fromkeys(map(int, np.flatnonzero(split == "")), BESIDE)
-    if groups is not None and mine is not None:  # whatever an old photo ties to a split may be in no other
-        of_group = dict(zip(groups[: len(old)].tolist(), old_split.tolist(), strict=True))
-        for i, group in enumerate(mine.tolist()):
-            if group >= 0 and split[i] and of_group.get(group, split[i]) != split[i]:
-                split[i], refused[i] = "", TIED.format(group=settings.group)
-    return split, place, refused
 
 
 def _unlike(new: "pd.Series[str]", old: "pd.Series[str]") -> "pd.Series[str]":
     """Ids of newcomers, changed where an old photo has the same: IMG_0001.jpg is a name that every camera gives."""
-    known, ids = set(old), []
+    known, left, ids = set(old), Counter(new), []
     for name in new:
+        left[name] -= 1
         free, number = name, 2
-        while free in known:
+        while free in known or (free != name and left[free] > 0):  # taken by one that comes later
             free, number = f"{name} ({number})", number + 1
+        known.add(free)
         ids.append(free)
     return new.__class__(ids, index=new.index, dtype=new.dtype)
 

@@ -18,11 +18,14 @@ from geotune.data.importing.cases import by_id, counts, finding_of, reasons, too
 from geotune.data.importing.intake import Taking, Tell, taken_in
 from geotune.data.importing.prepare import JPEG_QUALITY, SMALLEST_PX
 from geotune.data.importing.shelve import write
+from geotune.data.known import Known
 from geotune.data.sources.files import files_below
 from geotune.data.sources.kinds import Source, source_of
 from geotune.data.sources.table import TableSource
 from geotune.data.sources.why import NO_GPS, why
 from geotune.data.split import SPLITS, SplitSettings, divide, groups_of
+from geotune.data.split.settings import metres
+from geotune.data.words import counted
 from geotune.data.writing.writer import DatasetWriter, refuse_existing
 from geotune.errors import GeotuneError
 from geotune.geo.extent import REGION_RADIUS_KM, extent_of
@@ -41,6 +44,8 @@ Report = Callable[..., Any]
 """`write_report` of geotune.report.cleaning, which stands on a floor above this one."""
 
 CLEANING = "looking for faults"
+TOLD_BY_CAMERA = ("burst", "session", "camera")
+"""Groups that come of camera and time; others are columns of the source."""
 FEW_STRAYS = 3
 """So many photos far from all others, of ten times as many or more, are strays."""
 
@@ -66,8 +71,7 @@ class ImportSettings(Settings):
     @property
     def taking(self) -> Taking:
         """What of it decides how each photo is taken in."""
-        known = ("", "burst", "session", "camera")
-        group = "" if self.split.group in known else self.split.group
+        group = "" if self.split.group in ("", *TOLD_BY_CAMERA) else self.split.group
         return Taking(self.max_side, self.quality, self.clean.min_side, self.columns, group, self.in_place)
 
     @property
@@ -91,6 +95,8 @@ class Imported:
     """Whether the source divides its photos itself, and that was not asked for."""
     added: Counter[str] = field(default_factory=Counter)
     """Photos by split."""
+    on_places: str = ""
+    """What the user has to know of the places that the source names, or ""."""
 
 
 def import_photos(
@@ -106,7 +112,7 @@ def import_photos(
     refuse_existing(out, settings.source.path)
     with (
         DatasetWriter(out, name=out.absolute().name) as writer,
-        taken_in(settings.source, settings.taking, writer.part, tell) as intake,
+        taken_in(settings.source, settings.taking, writer.part, tell, known := Known()) as intake,
     ):
         catalogue = intake.catalogue
         cases = [finding_of(item) for item in intake.left_out]
@@ -128,16 +134,21 @@ def import_photos(
         of_row = np.full(len(catalogue), "", "<U5")
         of_row[kept] = split
         in_split = split != ""
+        if settings.split.by != "block":
+            known.learn_places(zip(catalogue["place"].iloc[kept[in_split]], place[in_split], strict=True))
         write(intake, kept[in_split], split[in_split], place[in_split], writer.splits, tell)
         writer.extent = extent_of(lat[kept], lon[kept])
         writer.split = {**settings.split.model_dump(mode="json"), "question": question}
         writer.settings = settings.recorded
+        ties = settings.split.group in TOLD_BY_CAMERA or intake.by_camera
+        writer.known = known if ties else known.model_copy(update={"cameras": {}})  # no hash that is of no use
         writer.left_out, examples = counts([*cases, *(found for found in findings if found.left_out)])
         if report:
             report(writer.part, catalogue, findings, cases, by_id(intake), splits=of_row)
     noted, _ = counts(found for found in findings if not found.left_out)
     added = Counter({name: int((of_row == name).sum()) for name in SPLITS})
-    return Imported(out, writer.left_out, examples, noted, intake.columns, own_splits, added)
+    told = _on_places(catalogue["place"].iloc[kept].to_numpy(str), settings.split)
+    return Imported(out, writer.left_out, examples, noted, intake.columns, own_splits, added, told)
 
 
 def _extent(lat: Floats, lon: Floats) -> Extent:
@@ -152,11 +163,26 @@ def _divided(kept: "pd.DataFrame", settings: SplitSettings) -> tuple[Texts, Ints
     lat, lon = (kept[name].to_numpy(np.float64) for name in ("lat", "lon"))
     places, given = (kept[name].to_numpy(str) for name in ("place", "split"))
     division = divide(
-        lat, lon, settings, place=places if (places != "").all() else None,
+        lat, lon, settings, place=places if (places != "").any() else None,
         given=given if (given != "").any() else None, group=groups_of(kept, settings),
     )  # fmt: skip
     own = settings.by != "given" and {"train", "test"} <= set(map(str.lower, np.unique(given)))
     return division.split, division.place, division.question, own
+
+
+def _on_places(place: Texts, settings: SplitSettings) -> str:
+    """What the user has to know of places that the source names."""
+    bare = int((place == "").sum())
+    if bare == len(place):
+        return ""
+    if settings.by == "block":
+        return "The source names places: --split block does not keep them whole, --split place does."
+    if bare:
+        return (
+            f"{bare:,} of {counted(len(place), 'photo')} name no place: each counts to that of the nearest photo "
+            f"within {metres(settings.radius)} that does, or to one made by position."
+        )
+    return ""
 
 
 def _nothing(source: Source, cases: list[Finding]) -> GeotuneError:

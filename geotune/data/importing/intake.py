@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geotune.data.catalogue import CatalogueBuilder
+from geotune.data.catalogue import CatalogueBuilder, group_of, kind_of
 from geotune.data.importing.prepare import Look, Prepared, look_at, prepare
 from geotune.data.importing.spool import Spool
+from geotune.data.known import Known
 from geotune.data.shards.records import Record, unpack_record
+from geotune.data.sources.columns import is_private
 from geotune.data.sources.files import read_part
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.kinds import Source
@@ -39,6 +41,8 @@ class Taking:
     columns: str = "all"
     group: str = ""
     in_place: bool = False
+    adding: bool = False
+    """Whether the columns were chosen for other photos: these may lack some."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Intake:
     left_out: list[LeftOut]
     columns: list[str]
     """The source's other columns, as far as they are kept."""
+    by_camera: bool
+    """Whether a column of the camera ties photos together, so that their camera says it."""
     _spool: Spool | None
     _shards: list[Path]
     _shard: "array[int]"
@@ -80,15 +86,19 @@ class Intake:
 
 
 @contextmanager
-def taken_in(source: Source, how: Taking, folder: Path, tell: Tell, cameras: int = 0) -> Iterator[Intake]:
+def taken_in(
+    source: Source, how: Taking, folder: Path, tell: Tell, known: Known | None = None, cameras: int = 0
+) -> Iterator[Intake]:
     """Everything in a source, read once, by several threads; its photos wait in `folder` as long as this is open.
 
-    Cameras are numbered from `cameras` + 1 on. Memory holds the catalogue and the photos that are in work, however
-    many there are. Raises GeotuneError for a source that cannot be used.
+    Cameras that are not `known` yet are numbered from `cameras` + 1 on, and known from then on. Memory holds the
+    catalogue and the photos that are in work, however many there are. Raises GeotuneError for a source that cannot be
+    used.
     """
     with Spool(folder / "photos") as spool:
-        builder, left_out = CatalogueBuilder(cameras), list[LeftOut]()
+        builder, left_out = CatalogueBuilder(known, cameras), list[LeftOut]()
         shards, shard, kept = dict[Path, int](), array("q"), _Columns(how)
+        by_camera = kind_of(how.group) == "camera"
         ready = in_threads(partial(_ready, how=how), source.scan())
         for number, found in enumerate(ready, start=1):
             if isinstance(found, LeftOut):
@@ -96,7 +106,10 @@ def taken_in(source: Source, how: Taking, folder: Path, tell: Tell, cameras: int
             else:
                 photo, made = found
                 camera = builder.camera(photo.camera)
-                extra, group = kept.of(photo)
+                extra, tied = kept.of(photo), camera
+                if kind_of(how.group) == "camera" and how.group in photo.extra:  # there are two such columns
+                    tied, by_camera = builder.camera(str(photo.extra[how.group])), False
+                group = group_of(how.group, photo.extra, photo, tied)
                 if isinstance(made, Prepared):
                     offset, length, look = spool.add(made.jpeg, extra), len(made.jpeg), made.look
                 else:
@@ -107,8 +120,8 @@ def taken_in(source: Source, how: Taking, folder: Path, tell: Tell, cameras: int
                 builder.add(photo, look, group=group, camera=camera, offset=offset, length=length)
             tell(READING, number, None)
         kept.check()
-        copied = None if how.in_place else spool
-        yield Intake(builder.frame(), left_out, [] if how.in_place else kept.names, copied, list(shards), shard)
+        copied, names = (None, []) if how.in_place else (spool, kept.names)
+        yield Intake(builder.frame(), left_out, names, by_camera, copied, list(shards), shard)
 
 
 def _ready(found: Photo | LeftOut, how: Taking) -> tuple[Photo, Prepared | Look] | LeftOut:
@@ -136,26 +149,24 @@ class _Columns:
         self._wanted = None if how.columns == "all" else {name.strip() for name in how.columns.split(",")} - {"none"}
         self._seen: dict[str, None] = {}
 
-    def of(self, photo: Photo) -> tuple[dict[str, Any], str]:
-        """What is stored of a photo's other columns, and its group."""
+    def of(self, photo: Photo) -> dict[str, Any]:
+        """What is stored of a photo's other columns."""
         for name in photo.extra:
             self._seen.setdefault(name)
-        extra = {
-            name: value
-            for name, value in photo.extra.items()
-            if (self._wanted is None or name in self._wanted) and not _empty(value) and name not in OWN_KEYS
-        }
-        value = photo.extra.get(self._how.group, "") if self._how.group else ""
-        return extra, "" if _empty(value) else str(value)
+        return {name: value for name, value in photo.extra.items() if self._is_kept(name) and not _empty(value)}
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._seen if name not in OWN_KEYS and (self._wanted is None or name in self._wanted)]
+        return [name for name in self._seen if self._is_kept(name)]
+
+    def _is_kept(self, name: str) -> bool:
+        asked = not is_private(name) if self._wanted is None else name in self._wanted
+        return asked and name not in OWN_KEYS
 
     def check(self) -> None:
         """Raise GeotuneError for a column that no photo has."""
         missing = sorted((self._wanted or set()) - set(self._seen))
-        if missing:
+        if missing and not self._how.adding:
             have = ", ".join(self._seen) or "none"
             raise GeotuneError(
                 f"--columns {self._how.columns}: no photo has {' or '.join(missing)}; other columns are: {have}",

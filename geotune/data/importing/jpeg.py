@@ -8,7 +8,11 @@ from functools import cache
 _START, _END = b"\xff\xd8", 0xD9
 _SCAN = 0xDA
 _JFIF, _ADOBE = 0xE0, 0xEE
-_APP, _COMMENT = range(0xE0, 0xF0), 0xFE
+_PICTURE = (0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD)
+"""Frames that every decoder knows, Huffman tables, scans, quantisation tables, restart intervals: decoders check the
+length of each, so nothing else fits in."""
+_ODD = ({*range(0xC0, 0xD0), *range(0xD0, 0xD9), 0x01, 0x00}) - {*_PICTURE}
+"""Other frames, arithmetic coding, and markers without a length."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What ends coded data: a marker that is neither a stuffed byte nor a restart."""
 
@@ -16,8 +20,8 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 def stripped(data: bytes) -> bytes | None:
     """The file up to its end marker without EXIF, XMP, comments, profiles and thumbnails, or None where it is odd.
 
-    Segments are those of ITU-T T.81, annex B. Of the application's own stay JFIF and Adobe's, which say how colours are
-    coded.
+    Segments are those of ITU-T T.81, annex B: those that make the picture stay, and JFIF's and Adobe's, which say how
+    colours are coded. What stands in the coded data itself behind its last block stays unseen.
     """
     if data[:2] != _START:
         return None
@@ -33,7 +37,7 @@ def stripped(data: bytes) -> bytes | None:
             return b"".join(kept)
         size = int.from_bytes(data[at + 2 : at + 4], "big")
         end = at + 2 + size
-        if size < 2 or end > len(data):
+        if marker in _ODD or size < 2 or end > len(data):
             return None
         kept.append(_kept(marker, data[at:end]))
         if marker == _SCAN:
@@ -48,9 +52,9 @@ def stripped(data: bytes) -> bytes | None:
 def _kept(marker: int, segment: bytes) -> bytes:
     if marker == _JFIF and segment[4:9] == b"JFIF\0" and len(segment) >= 18:
         return b"\xff\xe0\x00\x10" + segment[4:16] + b"\0\0"  # without its thumbnail
-    if marker == _ADOBE and segment[4:9] == b"Adobe":
+    if marker == _ADOBE and segment[4:9] == b"Adobe" and len(segment) >= 16:
         return b"\xff\xee\x00\x0e" + segment[4:16]
-    return b"" if marker in _APP or marker == _COMMENT else segment
+    return segment if marker in _PICTURE else b""
 
 
 def as_coarse(tables: Mapping[int, Sequence[int]], quality: int) -> bool:

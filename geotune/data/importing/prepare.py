@@ -4,6 +4,7 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from geotune.data.sources.files import unreadable
 from geotune.data.sources.found import LeftOut, Photo
 from geotune.data.sources.heic import reads_heic
 from geotune.data.sources.why import TOO_MANY_PIXELS, TOO_SMALL, TRUNCATED, UNDECODABLE, UNREADABLE
+from geotune.data.threads import Room
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,8 +28,19 @@ LOOK_PX = 128
 """Longest side that is enough to look at a photo for its hash."""
 ZEROS = 1024
 """A JPEG that ends in so many zero bytes was preallocated and never filled; a decoder would paint the rest grey."""
-MIRRORED_OR_TURNED = (5, 6, 7, 8)
+TURNS = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
+    8: "ROTATE_90",
+}  # fmt: skip
+"""EXIF orientation -> what undoes it, as Pillow calls it."""
+SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that change width and height."""
+MOST_PIXELS = 2**28
+"""Pixels that all threads together decode at a time, at 4 to 8 bytes each: a small file may hold 178 million."""
+_pixels = Room(MOST_PIXELS)
+BLOCK_BYTES = 2**28
+"""Pillow's memory of a picture is of pieces of this size: malloc gives large ones back, of smaller ones every thread
+keeps what its largest picture took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,7 @@ def _decode(
     from PIL import Image
 
     reads_heic()
+    _large_blocks()
     if _unfilled(data):
         return LeftOut(identity, TRUNCATED)
     try:
@@ -134,15 +148,13 @@ def _decode(
             jpeg = stripped(data) if quality and _may_stay(opened, max_side, quality) else None
             wanted = max_side if jpeg is None else LOOK_PX
             opened.draft("RGB", (wanted, wanted))  # a large JPEG is decoded at a fraction of its size
-            picture, turned = _upright(opened)
-        if turned:
-            width, height = height, width
-        if min(width, height) < smallest_px:
-            return LeftOut(identity, TOO_SMALL.format(px=smallest_px))
-        if jpeg is None:
-            picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-            picture.info.clear()  # Pillow would carry comments over
-        return picture, Look(width, height, sha_of(data), phash_of(picture)), jpeg
+            with _pixels.of(opened.width * opened.height):
+                picture, turned = _upright(opened, max_side if jpeg is None else max(opened.size))
+                if turned:
+                    width, height = height, width
+                if min(width, height) < smallest_px:
+                    return LeftOut(identity, TOO_SMALL.format(px=smallest_px))
+                return picture, Look(width, height, sha_of(data), phash_of(picture)), jpeg
     except Image.DecompressionBombError:
         return LeftOut(identity, TOO_MANY_PIXELS)
     except (
@@ -165,15 +177,25 @@ def _may_stay(opened: "Image.Image", max_side: int, quality: int) -> bool:
     )
 
 
-def _upright(opened: "Image.Image") -> tuple["Image.Image", bool]:
-    """The picture as RGB, turned as its EXIF says; and whether that swapped width and height."""
-    from PIL import ExifTags, ImageOps
+def _upright(opened: "Image.Image", max_side: int) -> tuple["Image.Image", bool]:
+    """The picture as RGB, scaled down, turned as its EXIF says; and whether that swapped width and height."""
+    from PIL import ExifTags, Image
 
+    opened.load()
+    picture = opened if opened.mode == "RGB" else opened.convert("RGB")  # not copied: it may be half a gigabyte
     orientation = opened.getexif().get(ExifTags.Base.Orientation)
-    picture = opened.convert("RGB")
-    if orientation in range(2, 9):
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
-    return picture, orientation in MIRRORED_OR_TURNED
+    picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    picture.info.clear()  # Pillow would carry comments over
+    if orientation in TURNS:
+        picture = picture.transpose(Image.Transpose[TURNS[orientation]])
+    return picture, orientation in SIDEWAYS
+
+
+@cache
+def _large_blocks() -> None:
+    from PIL import Image
+
+    Image.core.set_block_size(BLOCK_BYTES)  # type: ignore[attr-defined]
 
 
 def _unfilled(data: bytes) -> bool:

@@ -135,19 +135,25 @@ def patiently(url: str, work: Callable[[], T]) -> T:
             refused = isinstance(error, PermissionError) or status in (401, 403)
             if refused or attempt == ATTEMPTS:
                 reason = str(error) or type(error).__name__
-                raise GeotuneError(f"{url}: cannot be read ({reason[:300]})", _mend(url, refused)) from None
+                raise GeotuneError(f"{url}: cannot be read ({reason[:300]})", _mend(url, refused, reason)) from None
             log.info("%s: %s; trying again", url, error)
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     raise AssertionError("unreachable")
 
 
-def _mend(url: str, refused: bool) -> str:
+def _mend(url: str, refused: bool, reason: str) -> str:
     keys = {
         "s3": "aws configure, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         "gs": "gcloud auth application-default login",
         "hf": "hf auth login, or HF_TOKEN",
     }
     scheme = urlsplit(url).scheme
+    if "credentials" in reason and scheme in keys:
+        return f"say who you are: {keys[scheme]}"
     if refused and scheme in keys:
         return f"is it yours to read? {keys[scheme]}"
+    if "WRONG_VERSION_NUMBER" in reason:
+        return f"that server speaks no https; if you trust the way to it: http{url.removeprefix('https')}"
+    if "Cannot connect" in reason or "refused" in reason:
+        return "nothing answers there: is the address right, and the server running? What has arrived is kept"
     return "try again when the network is back: what has arrived is kept"

@@ -63,7 +63,7 @@ def index_of(records: Sequence[Record]) -> ShardIndex:
 
 
 def load_index(shard: Path) -> ShardIndex:
-    """The index of a shard; where it is missing, cut or older than the shard, the shard is read and the index kept.
+    """The index of a shard; where it is missing, cut or for another size, the shard is read and the index kept.
 
     Records without coordinates and bad records are left out, with one warning that counts them. Raises GeotuneError
     for a shard that is missing or changes while it is read.

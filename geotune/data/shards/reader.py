@@ -76,7 +76,8 @@ class ShardFile:
         except OSError as error:
             raise GeotuneError(f"{self.path}: photo {id} cannot be read ({error.strerror})", AGAIN) from None
         record = unpack_record(packed, offset)
-        if isinstance(record, Record) and (id == record.id or (self.link and id.endswith(f"/{record.id}"))):
+        # a linked shard is unchanged, and its own ids need not be unique in the dataset
+        if isinstance(record, Record) and (self.link or id == record.id):
             return record
         reason = record if isinstance(record, BadRecord) else "another photo stands there"
         raise GeotuneError(f"{self.path}: damaged at photo {id} ({reason})", AGAIN)

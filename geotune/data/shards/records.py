@@ -149,6 +149,8 @@ def _degrees(value: Any, limit: float) -> float | None:
     if value is None:
         return None
     degrees = float(_text(value)) if isinstance(value, bytes) else float(value)
-    if not math.isfinite(degrees) or abs(degrees) > limit:
+    if math.isnan(degrees):  # how tables write that there is none
+        return None
+    if abs(degrees) > limit:
         raise ValueError(degrees)
     return degrees

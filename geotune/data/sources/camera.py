@@ -3,27 +3,44 @@
 import io
 import math
 from dataclasses import replace
+from pathlib import Path
 
-from geotune.data.exif import Exif, exif_of, quiet_pillow
+from geotune.data.exif import Exif, exif_of, quiet_pillow, read_exif, said_by
+from geotune.data.exif_bytes import in_jpeg
 from geotune.data.sources.found import LeftOut, Photo
+from geotune.data.sources.heic import reads_heic
 
 HEAD_BYTES = 2**16 + 2**12
 """A JPEG's EXIF is one segment of at most 64 KiB near its beginning."""
+JPEG = b"\xff\xd8"
 SAME_DEG = 1e-4
 """A GPS error belongs to the GPS position: it counts where that is within some 10 m of the table's."""
 
 
-def exif_in(head: bytes) -> Exif | None:
-    """What the EXIF of a JPEG that begins with `head` says; None where it has none."""
-    if head[:2] != b"\xff\xd8" or head.find(b"Exif\0\0", 0, HEAD_BYTES) < 0:
+def exif_at(path: Path) -> Exif | None:
+    """What the EXIF of a photo file says, None where it is no photo; raises OSError where it cannot be read."""
+    try:
+        return read_exif(path)
+    except Exception as error:  # a damaged photo is named when it is decoded
+        if isinstance(error, OSError) and error.errno:
+            raise
         return None
+
+
+def exif_in(data: bytes) -> Exif | None:
+    """What the EXIF of a photo says; None where it has none. Of a JPEG its first `HEAD_BYTES` are enough."""
     from PIL import Image
 
     quiet_pillow()
     try:
-        with Image.open(io.BytesIO(head[:HEAD_BYTES])) as opened:
+        if data[:2] == JPEG:
+            exif = Image.Exif()
+            exif.load(in_jpeg(data[: 2 * HEAD_BYTES]))
+            return said_by(exif) if len(exif) else None
+        reads_heic()
+        with Image.open(io.BytesIO(data)) as opened:
             return exif_of(opened)
-    except Exception:  # a damaged photo is named when it is decoded
+    except Exception:  # as above
         return None
 
 

@@ -52,7 +52,7 @@ def columns_of(names: Iterable[str], kinds: Mapping[str, tuple[str, ...]] = NAME
     plain: dict[str, str] = {}
     inner: dict[str, str] = {}
     for name in names:
-        form = name.strip().lower().replace(" ", "_").replace("-", "_")
+        form = _form(name)
         plain.setdefault(form, name)
         if "." in form:
             inner.setdefault(form.rpartition(".")[2], name)
@@ -62,6 +62,21 @@ def columns_of(names: Iterable[str], kinds: Mapping[str, tuple[str, ...]] = NAME
         for kind, aliases in kinds.items()
         if not known.keys().isdisjoint(aliases)
     }
+
+
+@lru_cache(maxsize=1024)
+def is_private(name: str) -> bool:
+    """Whether a column is of a kind that is kept only where it is asked for by name: EXIF, cameras, serial numbers."""
+    form = _form(name)
+    return (
+        "exif" in re.split(r"[^a-z0-9]+", form)
+        or form.rpartition(".")[2] in NAMES["camera"]
+        or "serialnumber" in form.replace("_", "")
+    )
+
+
+def _form(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def flat(values: Mapping[Any, Any]) -> dict[str, Any]:

@@ -13,12 +13,12 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_RECORD_BYTES = 64 * 2**20
 """No photo in an archive, a table or a shard is larger; a length that says otherwise is damage."""
 
-SPLITS = {
+SPLIT_WORDS = {
     "train": "train", "training": "train",
     "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What folders and files of a split are called."""
+"""What the splits are called in tables, and folders and files of a split."""
 
 
 def file_fault(path: Path) -> str:
@@ -56,10 +56,11 @@ def unreadable(error: OSError) -> str:
     return f"{UNREADABLE} ({error.strerror or 'read error'})"
 
 
-def files_below(path: Path, suffixes: Iterable[str] = ("",)) -> Iterator[Path]:
+def files_below(path: Path, suffixes: Iterable[str] = ("",), linked: list[Path] | None = None) -> Iterator[Path]:
     """A file itself, or every file below a folder whose lower-case name ends so; hidden ones are passed over.
 
-    In the order of names, in which shard_2 stands before shard_10.
+    In the order of names, in which shard_2 stands before shard_10. Links to folders are not followed; `linked` gets
+    them.
     """
     endings = tuple(suffixes)
     if path.is_file():
@@ -67,6 +68,8 @@ def files_below(path: Path, suffixes: Iterable[str] = ("",)) -> Iterator[Path]:
         return
     for folder, below, names in os.walk(path):
         below[:] = sorted((name for name in below if not name.startswith(".")), key=in_order)
+        if linked is not None:
+            linked += [link for link in (Path(folder) / name for name in below) if link.is_symlink()]
         for name in sorted(names, key=in_order):
             if not name.startswith(".") and name.lower().endswith(endings):
                 yield Path(folder) / name
@@ -82,17 +85,17 @@ def split_of(path: Path, root: Path) -> str:
     """The split that a file's own name or a folder's below `root` tells: `test-00000-of-00002.parquet` -> "test"."""
     inside = path.relative_to(root).parts if path != root else (path.name,)
     word = re.match(r"[a-z]+", inside[-1].lower())
-    if word and word[0] in SPLITS:
-        return SPLITS[word[0]]
-    return next((SPLITS[part.lower()] for part in reversed(inside[:-1]) if part.lower() in SPLITS), "")
+    if word and word[0] in SPLIT_WORDS:
+        return SPLIT_WORDS[word[0]]
+    return next((SPLIT_WORDS[part.lower()] for part in reversed(inside[:-1]) if part.lower() in SPLIT_WORDS), "")
 
 
 def readable(name: str) -> str:
-    """A name that can be stored as UTF-8: bytes of other encodings in a file's name become �."""
+    """A name that can be stored as UTF-8, another for every name: a byte of another encoding becomes \\xe9."""
     try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character of UTF-16, as JSON can have it
-        return name.encode("utf-8", "replace").decode("utf-8")
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Held:

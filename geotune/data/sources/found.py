@@ -1,14 +1,15 @@
 """What a source yields: a photo with its position, or why there is none."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from geotune.data.sources.why import AT_ZERO, OUTSIDE, WHY, why
+from geotune.data.sources.files import readable
+from geotune.data.sources.why import AT_ZERO, LINKED_FOLDER, OUTSIDE, WHY, why
 
-__all__ = ["WHY", "LeftOut", "Names", "Photo", "Scanner", "position_fault", "why"]
+__all__ = ["WHY", "Ids", "LeftOut", "Names", "Photo", "Scanner", "not_followed", "position_fault", "why"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ def position_fault(lat: float, lon: float) -> str:
     return ""
 
 
+def not_followed(linked: Iterable[Path], root: Path) -> Iterator[LeftOut]:
+    """The links to folders below `root` that a source passed over."""
+    return (LeftOut(readable(link.relative_to(root).as_posix()), LINKED_FOLDER) for link in linked)
+
+
 class Names:
     """The names that a source has used so far, as 64-bit hashes: a million of them take some 60 MB."""
 
@@ -81,3 +87,24 @@ class Names:
             return True
         self._seen.add(number)
         return False
+
+
+class Ids:
+    """The ids that the files of a source have used so far, as 64-bit hashes: a million of them take some 100 MB."""
+
+    def __init__(self) -> None:
+        self._file_of: dict[int, int] = {}
+        self._file, self._number = "", 0
+
+    def begin(self, file: str) -> None:
+        """From here on ids are those of another file."""
+        self._file, self._number = file, self._number + 1
+
+    def of(self, identity: str) -> str:
+        """What a photo is called: FILE/ID where an earlier file had its id, "" where this file had it already."""
+        number = hash(identity)
+        earlier = self._file_of.get(number)
+        self._file_of[number] = self._number
+        if earlier is None:
+            return identity
+        return "" if earlier == self._number else self.of(f"{self._file}/{identity}")

@@ -8,7 +8,7 @@ from geotune.config import Settings
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import ID_NAMES, IMAGE_NAMES, columns_in, columns_of, flat, photo_of
 from geotune.data.sources.files import MAX_RECORD_BYTES, Held, files_below, split_of
-from geotune.data.sources.found import LeftOut, Names, Photo
+from geotune.data.sources.found import Ids, LeftOut, Photo, not_followed
 from geotune.data.sources.why import DAMAGED, LISTED_TWICE, NO_IMAGE, RECORD_TOO_LARGE
 from geotune.errors import GeotuneError
 
@@ -30,18 +30,20 @@ class ParquetSource(Settings):
         from pyarrow import ArrowException
 
         root = self.path.parent if self.path.is_file() else self.path
-        seen, files = Names(), 0
-        for files, file in enumerate(files_below(self.path, (SUFFIX,)), start=1):  # noqa: B007
+        seen, files, linked = Ids(), 0, list[Path]()
+        for files, file in enumerate(files_below(self.path, (SUFFIX,), linked), start=1):  # noqa: B007
             name = file.relative_to(root).as_posix()
+            seen.begin(name.removesuffix(SUFFIX))
             try:
                 yield from _rows(file, name.removesuffix(SUFFIX), split_of(file, root), seen)
             except (ArrowException, OSError, ValueError) as error:
                 yield LeftOut(name, DAMAGED, f"{error}"[:200])
+        yield from not_followed(linked, root)
         if not files:
             raise GeotuneError(f"{self.path}: no {SUFFIX} file", "give a parquet file, or a folder of them")
 
 
-def _rows(file: Path, name: str, split: str, seen: Names) -> Iterator[Photo | LeftOut]:
+def _rows(file: Path, name: str, split: str, seen: Ids) -> Iterator[Photo | LeftOut]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file, pre_buffer=False, buffer_size=READ_BYTES) as table:
@@ -54,21 +56,21 @@ def _rows(file: Path, name: str, split: str, seen: Names) -> Iterator[Photo | Le
             pictures, paths = _pictures(batch.column(image))
             for i in range(batch.num_rows):
                 row = flat({other: values[i] for other, values in columns.items()})
-                path = paths[i].as_py() if paths is not None else ""
+                path = str(paths[i].as_py() or "") if paths is not None else ""
                 yield _photo(row, identity, pictures[i], path, f"{name}-{number}", split, seen)
                 number += 1
 
 
 def _photo(
-    row: Mapping[str, Any], id_column: str, picture: Any, path: str | None, numbered: str, split: str, seen: Names
+    row: Mapping[str, Any], id_column: str, picture: Any, path: str, numbered: str, split: str, seen: Ids
 ) -> Photo | LeftOut:
-    """The photo of a row, named by its column of ids, else by its path where that is unique, else by its number."""
-    identity = str(row.get(id_column) or "")
-    if identity and seen.again(identity):
-        return LeftOut(identity, LISTED_TWICE)
-    if not identity:
-        identity = str(path or "")
-        identity = numbered if not identity or seen.again(identity) else identity
+    """The photo of a row, named by its id, else its path where that is new in the file, else its number."""
+    value = row.get(id_column)
+    said = "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN is not itself
+    identity = seen.of(said or path) if said or path else ""
+    if said and not identity:
+        return LeftOut(said, LISTED_TWICE)
+    identity = identity or numbered
     if not picture.is_valid:
         return LeftOut(identity, NO_IMAGE)
     if picture.as_buffer().size > MAX_RECORD_BYTES:

@@ -11,7 +11,7 @@ from geotune.config import Settings
 from geotune.data.diagnose import PHOTO_SUFFIXES
 from geotune.data.exif import Exif, read_exif
 from geotune.data.sources.files import file_fault, files_below, read_file, readable, unreadable
-from geotune.data.sources.found import LeftOut, Photo, position_fault
+from geotune.data.sources.found import LeftOut, Photo, not_followed, position_fault
 from geotune.data.sources.heic import AVIF_SUFFIXES, HEIC_SUFFIXES, format_fault
 from geotune.data.sources.takeout import Sidecar, find_sidecar, read_sidecar
 from geotune.data.sources.why import NO_GPS, NOT_A_PHOTO, RAW, TOO_MANY_PIXELS, UNDECODABLE, VIDEO
@@ -34,17 +34,19 @@ class PhotosSource(Settings):
         """Every file below the folder, in the order of names; hidden ones and sidecars in use are passed over."""
         if not self.path.is_dir():
             raise GeotuneError(f"{self.path}: no such folder", "give a folder of photos, or a CSV file")
-        yield from in_threads(lambda item: self._look(*item), self._files())
+        linked: list[Path] = []
+        yield from in_threads(lambda item: self._look(*item), self._files(linked))
+        yield from not_followed(linked, self.path)
 
-    def _files(self) -> Iterator[tuple[Path, str]]:
+    def _files(self, linked: list[Path]) -> Iterator[tuple[Path, str]]:
         """Every file with the name of its sidecar, or ""; files of one folder come together."""
-        for folder, files in groupby(files_below(self.path), key=lambda path: path.parent):
+        for folder, files in groupby(files_below(self.path, linked=linked), key=lambda path: path.parent):
             names = [path.name for path in files]
             jsons = frozenset(name for name in names if name.lower().endswith(".json"))
             used = set()
             for name in names:
                 if name not in jsons:
-                    used.add(sidecar := find_sidecar(name, jsons))
+                    used.add(sidecar := find_sidecar(folder, name, jsons))
                     yield folder / name, sidecar
             yield from ((folder / name, "") for name in names if name in jsons and name not in used)
 

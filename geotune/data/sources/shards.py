@@ -11,7 +11,7 @@ from geotune.data.shards.records import BadRecord, Record, read_records, unpack_
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, photo_of
 from geotune.data.sources.files import files_below, read_part, split_of
-from geotune.data.sources.found import LeftOut, Names, Photo
+from geotune.data.sources.found import Ids, LeftOut, Photo, not_followed
 from geotune.data.sources.labels import Labels, labels_beside
 from geotune.data.sources.why import (
     BAD_RECORD,
@@ -47,20 +47,23 @@ class ShardsSource(Settings):
 
     def scan(self) -> Iterator[Photo | LeftOut]:
         """Every record, in the order of the shards' numbers. Raises GeotuneError where none has coordinates."""
-        shards = list(files_below(self.path, (SUFFIX,)))
+        linked: list[Path] = []
+        shards = list(files_below(self.path, (SUFFIX,), linked))
         if not shards:
             raise GeotuneError(f"{self.path}: no {SUFFIX} shard", "give a shard, or a folder of them")
         tables = [Labels(path) for path in self.labels or self._beside(shards)]
         root = self.path.parent if self.path.is_file() else self.path
-        seen = Names()
+        seen = Ids()
         photos = lost = 0
         for shard in shards:
             name, split = shard.relative_to(root).as_posix(), split_of(shard, root)
+            seen.begin(name.removesuffix(SUFFIX))
             for record in read_records(shard):
                 found = _look(record, shard, name, split, tables, seen)
                 photos += isinstance(found, Photo)
                 lost += isinstance(found, LeftOut) and found.reason == NO_COORDINATES
                 yield found
+        yield from not_followed(linked, root)
         if lost and not photos and not tables:
             raise GeotuneError(
                 f"{self.path}: its records have no coordinates, and no table of labels lies beside them",
@@ -84,16 +87,16 @@ class ShardsSource(Settings):
 
 
 def _look(
-    record: Record | BadRecord, shard: Path, name: str, split: str, tables: list[Labels], seen: Names
+    record: Record | BadRecord, shard: Path, name: str, split: str, tables: list[Labels], seen: Ids
 ) -> Photo | LeftOut:
     if isinstance(record, BadRecord):
         where = f"{name} at byte {record.offset}" + (f" ({record.id})" if record.id else "")
         reason = next((ours for theirs, ours in REASONS.items() if record.reason.startswith(theirs)), BAD_RECORD)
         return LeftOut(where, reason, str(record))
     unnamed = record.id == f"byte{record.offset}"
-    identity = f"{name} at byte {record.offset}" if unnamed else record.id
-    if seen.again(identity):
-        return LeftOut(identity, LISTED_TWICE)
+    identity = f"{name} at byte {record.offset}" if unnamed else seen.of(record.id)
+    if not identity:
+        return LeftOut(record.id, LISTED_TWICE)
     row: dict[str, Any] = {_text(key): _text(value) for key, value in record.extra.items()}
     said = [labels for labels in (table.of(record.id) for table in tables) if labels is not None]
     if record.latitude is not None and not any("latitude" in columns_in(tuple(labels)) for labels in said):

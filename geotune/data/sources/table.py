@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from geotune.config import Settings
-from geotune.data.sources.camera import HEAD_BYTES, exif_in, with_exif
+from geotune.data.sources.camera import exif_at, with_exif
 from geotune.data.sources.columns import IMAGE_NAMES, NAMES, columns_of, photo_of
 from geotune.data.sources.files import file_fault, read_file, unreadable
 from geotune.data.sources.found import LeftOut, Names, Photo
@@ -122,7 +122,6 @@ def _photo(
     if fault := format_fault(path.suffix.lower()) or file_fault(path):
         return LeftOut(identity, fault)
     try:
-        with path.open("rb") as stream:
-            return with_exif(found, exif_in(stream.read(HEAD_BYTES)))
+        return with_exif(found, exif_at(path))
     except OSError as error:
         return LeftOut(identity, unreadable(error))

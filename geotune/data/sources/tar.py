@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from geotune.data.sources.camera import HEAD_BYTES
+from geotune.data.sources.camera import HEAD_BYTES, JPEG
 from geotune.data.sources.files import Held, read_part, readable
 from geotune.data.sources.why import CUT_OFF, DAMAGED
 
@@ -35,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What gives a file's bytes once; `held` bytes of memory wait with it. `head` is how the file begins."""
+    """What gives a file's bytes once; `held` bytes of memory wait with it. `head`: how a JPEG begins, all of others."""
 
     load: Callable[[], bytes]
     held: int
@@ -106,11 +106,14 @@ def _read(stream: BinaryIO, start: int, size: int) -> bytes:
 
 def _keep_bytes(read: Callable[[], bytes]) -> Kept:
     data = read()
-    return Kept(Held(data), len(data), data[:HEAD_BYTES])
+    return Kept(Held(data), len(data), data)
 
 
 def _keep_place(path: Path, stream: BinaryIO, start: int, size: int) -> Kept:
-    return Kept(partial(read_part, path, start, size), 0, _read(stream, start, min(size, HEAD_BYTES)))
+    head = _read(stream, start, min(size, HEAD_BYTES))
+    if head[:2] != JPEG:
+        head = _read(stream, start, size)
+    return Kept(partial(read_part, path, start, size), 0, head)
 
 
 class _Bounded:

@@ -11,9 +11,9 @@ from geotune.data.exif import Exif
 from geotune.data.sources.camera import exif_in, with_exif
 from geotune.data.sources.columns import columns_in, flat, photo_of
 from geotune.data.sources.files import MAX_RECORD_BYTES, files_below, split_of
-from geotune.data.sources.found import LeftOut, Names, Photo
+from geotune.data.sources.found import LeftOut, Names, Photo, not_followed
 from geotune.data.sources.tar import SUFFIXES, Member, TarError, members_of
-from geotune.data.sources.why import BAD_JSON, LISTED_TWICE, NO_JSON, NO_PICTURE, RECORD_TOO_LARGE
+from geotune.data.sources.why import BAD_JSON, LISTED_TWICE, NO_JSON, NO_PICTURE, RECORD_TOO_LARGE, SECOND_PHOTO
 from geotune.errors import GeotuneError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
@@ -31,7 +31,8 @@ class WebDatasetSource(Settings):
 
     def scan(self) -> Iterator[Photo | LeftOut]:
         """Every photo of every archive, as its two halves are found. Raises GeotuneError where there is no archive."""
-        archives = list(files_below(self.path, SUFFIXES))
+        linked: list[Path] = []
+        archives = list(files_below(self.path, SUFFIXES, linked))
         if not archives:
             raise GeotuneError(f"{self.path}: no {SUFFIXES[0]} archive", "give a tar archive, or a folder of them")
         for path in archives:
@@ -39,6 +40,7 @@ class WebDatasetSource(Settings):
             name = path.relative_to(root).as_posix()
             prefix = "" if len(archives) == 1 else name[: name.lower().rindex(".t")] + "/"  # .tar, .tgz, .tar.gz
             yield from _Archive(path, name, prefix, split_of(path, root)).scan()
+        yield from not_followed(linked, self.path)
 
 
 @dataclass
@@ -95,6 +97,8 @@ class _Archive:
             kept = member.keep()
             half.image, half.load, half.exif = member.name, kept.load, exif_in(kept.head)
             half.held += kept.held
+        else:
+            yield LeftOut(name, SECOND_PHOTO)
         if half.load and half.said is not None:
             yield self._photo(half, half.load, half.said)
         else:

@@ -24,6 +24,8 @@ NO_FILE = "file not found"
 LISTED_TWICE = "listed twice"
 LONG_NAME = "a name of over 1,024 characters"
 NO_JSON = "no .json beside it in the archive"
+SECOND_PHOTO = "a second photo of this name beside one .json"
+LINKED_FOLDER = "a link to a folder is not followed"
 NO_PICTURE = "a .json without its photo in the archive"
 BAD_JSON = "its .json cannot be read"
 NO_LABEL = "not in the table of labels"
@@ -58,6 +60,8 @@ WHY = {
     NO_JSON: "a WebDataset keeps name.jpg and name.json next to each other; if the photos have GPS in EXIF, unpack the "
     "archive and import the folder",
     NO_PICTURE: "a WebDataset keeps name.jpg and name.json next to each other; photos are .jpg, .jpeg, .png and .webp",
+    SECOND_PHOTO: "the first one counts, as in a.jpg, a.png, a.json: give the other a name and a .json of its own",
+    LINKED_FOLDER: "what lies behind it may be anything, or all this once more: import that folder too, with --add",
     BAD_JSON: "it is no JSON object of at most 1 MiB: write it again",
     NO_LABEL: "ids are compared with and without folder and suffix; name the right table with --labels FILE",
     DAMAGED: "the file was changed or its download failed: compare its checksum and fetch it again",

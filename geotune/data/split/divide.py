@@ -17,13 +17,12 @@ from geotune.errors import GeotuneError
 class Division:
     """The split and the place (or block) of each photo, arrays of shape (N,), and what the held-out ones then ask.
 
-    A split "" is a training photo that the gap leaves out; `dropped` counts these.
+    A split "" is a training photo that the gap leaves out.
     """
 
     split: Texts
     place: Ints
     question: str
-    dropped: int = 0
 
 
 def divide(
@@ -35,7 +34,7 @@ def divide(
     given: Texts | None = None,
     group: Ints | None = None,
 ) -> Division:
-    """Divide photos at `lat`, `lon` degrees; `place` names places known beforehand, `given` the source's own splits.
+    """Divide photos at `lat`, `lon` degrees; `place` names places known beforehand ("": none), `given` own splits.
 
     Places known beforehand are never torn apart, and those within `radius` of one another are one. Photos of one
     number in `group` (-1: alone) stay together, and with them all places that they share. Raises GeotuneError for fewer
@@ -65,7 +64,7 @@ def divide(
             f"{asked}: every training photo is nearer than that to a held-out one",
             "take a smaller gap, or hold out larger pieces: --split block --block 200m",
         )
-    return Division(split, of_photo, question, int(near.sum()))
+    return Division(split, of_photo, question)
 
 
 def assign(group: Ints, valid: float, test: float, seed: int) -> Texts:

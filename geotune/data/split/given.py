@@ -2,17 +2,12 @@
 
 import numpy as np
 
+from geotune.data.sources.files import SPLIT_WORDS
 from geotune.data.split.groups import ALONE
 from geotune.data.split.near import Floats, Ints, Points
 from geotune.data.split.places import Texts
 from geotune.data.split.settings import SPLITS, SplitSettings
 from geotune.errors import GeotuneError
-
-SPLIT_WORDS = {
-    "train": "train", "training": "train",
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 def given_splits(given: Texts | None, *, whole_set: bool = True) -> Texts:

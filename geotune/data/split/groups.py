@@ -10,10 +10,13 @@ from geotune.errors import GeotuneError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from geotune.data.split.places import Texts
     from geotune.data.split.settings import SplitSettings
 
 ALONE = -1
 """The group of a photo that belongs to none."""
+TORN = "torn"
+"""Instead of a split: that of a group of which the photos are in several."""
 
 
 def groups_of(catalogue: "DataFrame", settings: "SplitSettings") -> Ints | None:
@@ -39,6 +42,21 @@ def groups_of(catalogue: "DataFrame", settings: "SplitSettings") -> Ints | None:
     if not (names != "").any():
         raise _unknown(settings.group, f"its {settings.group}")
     return np.where(names != "", np.unique(names, return_inverse=True)[1].ravel(), ALONE)
+
+
+def ties(group: Ints, old_group: Ints, old_split: "Texts") -> "Texts":
+    """The split of the old photos (N,) of the group of each newcomer (M,): "" for none, TORN for several."""
+    names, code = np.unique(old_split, return_inverse=True)
+    number, at = np.unique(old_group, return_inverse=True)
+    first, last = np.full(len(number), len(names)), np.full(len(number), -1)
+    np.minimum.at(first, at.ravel(), code.ravel())
+    np.maximum.at(last, at.ravel(), code.ravel())
+    found = np.full(len(group), "", "<U5")
+    if len(number):
+        row = np.minimum(np.searchsorted(number, group), len(number) - 1)
+        known = (number[row] == group) & (group != ALONE)
+        found[known] = np.where(first == last, names[first], TORN)[row[known]]
+    return found
 
 
 def _unknown(group: str, what: str) -> GeotuneError:

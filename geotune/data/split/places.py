@@ -12,10 +12,11 @@ def places(lat: Floats, lon: Floats, radius_m: float, known: Texts | None = None
     """Number of the place of each photo: greedy leaders, so that a place is never wider than twice the radius.
 
     Each photo further than the radius from all leaders becomes one; then each photo joins its nearest leader. With
-    `known` place names, their mean points are grouped instead of the photos.
+    `known` place names, their mean points are grouped instead of the photos; a photo without one takes that of the
+    nearest photo within the radius that has one.
     """
     if known is not None:
-        mean_lat, mean_lon, of_photo = middles(lat, lon, np.unique(known, return_inverse=True)[1].ravel())
+        mean_lat, mean_lon, of_photo = middles(lat, lon, _named(lat, lon, known, radius_m))
         return places(mean_lat, mean_lon, radius_m)[of_photo] if len(mean_lat) else np.zeros(0, np.int64)
     if not len(lat):
         return np.zeros(0, np.int64)
@@ -23,6 +24,17 @@ def places(lat: Floats, lon: Floats, radius_m: float, known: Texts | None = None
     leaders = Points(points[:, 0], points[:, 1]).leaders(radius_m)
     _, nearest = Points(*points[leaders].T).nearest(points[:, 0], points[:, 1])
     return nearest[of_photo.ravel()]
+
+
+def _named(lat: Floats, lon: Floats, known: Texts, radius_m: float) -> Ints:
+    """A number for the name of each photo, and for the place of each that neither has one nor is beside one."""
+    number = np.unique(known, return_inverse=True)[1].ravel().astype(np.int64)
+    bare, named = np.flatnonzero(known == ""), np.flatnonzero(known != "")
+    if len(bare):
+        metres, which = Points(lat[named], lon[named]).nearest(lat[bare], lon[bare])
+        own = number.max() + 1 + places(lat[bare], lon[bare], radius_m)
+        number[bare] = np.where(metres <= radius_m, number[named][which], own) if len(named) else own
+    return number
 
 
 def middles(lat: Floats, lon: Floats, group: Ints) -> tuple[Floats, Floats, Ints]:

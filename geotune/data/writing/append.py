@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from geotune.data.dataset import Dataset, SplitFile
+from geotune.data.dataset import Dataset, Extent, SplitFile
+from geotune.data.known import Known
 from geotune.data.split import SPLITS
 from geotune.data.writing.writer import REPORT, SplitWriter, joined, unwritable, write_description
 from geotune.errors import GeotuneError
@@ -47,11 +48,19 @@ def writers_of(dataset: Dataset, part: Path) -> dict[str, SplitWriter]:
 
 
 def publish(
-    dataset: Dataset, writers: Mapping[str, SplitWriter], left_out: Counter[str], part: Path, before: bytes
+    dataset: Dataset,
+    writers: Mapping[str, SplitWriter],
+    left_out: Counter[str],
+    part: Path,
+    before: bytes,
+    *,
+    known: Known,
+    extent: Extent,
 ) -> None:
     """Move the new shards beside the old ones, and last replace dataset.json, which makes them count.
 
-    `before` is what stood in it at first: raises GeotuneError where another process has written it since.
+    `known` and `extent` are now those of old and new photos together; `before` is what stood in it at first: raises
+    GeotuneError where another process has written it since.
     """
     folder, described = dataset.folder, dataset.description.model_copy(deep=True)
     for name, writer in writers.items():
@@ -61,6 +70,7 @@ def publish(
                 _both(old, new, {*dataset.split(name).place.tolist()} | writer.places) if old else new
             )
     described.fingerprint = joined(described.splits[name].fingerprint for name in SPLITS if name in described.splits)
+    described.known, described.extent = known, extent
     described.left_out = dict((Counter(described.left_out) + left_out).most_common())
     write_description(described, part / "dataset.json")
     if (folder / "dataset.json").read_bytes() != before:
@@ -72,14 +82,24 @@ def publish(
             for made in (part / name).iterdir():
                 moved.append(folder / name / made.name)
                 shutil.move(made, moved[-1])
-        (part / "dataset.json").replace(folder / "dataset.json")
+        _replace(part / "dataset.json", folder / "dataset.json")
     except BaseException:
         for path in moved:  # no dataset.json speaks of them
             path.unlink(missing_ok=True)
         raise
     for name in REPORT:
         with suppress(FileNotFoundError):
-            (part / name).replace(folder / name)
+            _replace(part / name, folder / name)
+
+
+def _replace(made: Path, place: Path) -> None:
+    """Put a file into another's place, whole or not at all, though they may lie on two disks: a link, a mount point."""
+    beside = place.with_name(f".{place.name}.part")
+    try:
+        shutil.move(made, beside)
+        beside.replace(place)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _both(old: SplitFile, new: SplitFile, places: set[int]) -> SplitFile:

@@ -38,8 +38,15 @@ class PartFolder:
             with suppress(OSError):  # a mount point, a link to a folder
                 self.path.rename(out)
                 return
-        for made in sorted(self.path.iterdir(), key=lambda path: path.name == last):
-            shutil.move(made, out / made.name)
+        moved: list[Path] = []
+        try:
+            for made in sorted(self.path.iterdir(), key=lambda path: path.name == last):
+                moved.append(out / made.name)
+                shutil.move(made, moved[-1])
+        except BaseException:  # an empty folder was there, and is again
+            for path in moved:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
         """Remove what is left of it, and the folders made for it where nothing lies in them."""

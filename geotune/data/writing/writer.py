@@ -13,6 +13,7 @@ from typing import Any
 
 from geotune.data.dataset import FORMAT, DatasetFile, Extent, SplitFile
 from geotune.data.diagnose import in_the_way
+from geotune.data.known import Known
 from geotune.data.shards.links import LinkWriter
 from geotune.data.shards.writer import ShardWriter
 from geotune.data.split import SPLITS
@@ -73,7 +74,7 @@ class SplitWriter:
 class DatasetWriter:
     """Writes one dataset; use as a context manager. An exception inside, Ctrl-C too, leaves nothing behind.
 
-    `extent`, `split` (how photos were divided, and the question that this asks), `settings` (the import's) and
+    `extent`, `split` (how photos were divided, and the question that this asks), `settings` (the import's), `known` and
     `left_out` (counts of reasons) may be filled until the end; what else is put into the folder `part` goes with the
     dataset. Raises GeotuneError at once where `out` is anything but an empty folder or cannot be made, and at the end
     where a split got no photo.
@@ -91,6 +92,7 @@ class DatasetWriter:
         self.out = out.expanduser().absolute()
         self.name, self.extent, self.split = name, extent, dict(split or {})
         self.settings: dict[str, Any] = {}
+        self.known = Known()
         self.left_out: Counter[str] = Counter()
         self._per_shard = per_shard
         self._writers: dict[str, SplitWriter] = {}
@@ -151,7 +153,7 @@ class DatasetWriter:
         described = DatasetFile(
             format=FORMAT, name=self.name, extent=self.extent, splits=splits, split=self.split,
             fingerprint=joined(splits[name].fingerprint for name in SPLITS), left_out=dict(self.left_out.most_common()),
-            settings=self.settings,
+            settings=self.settings, known=self.known,
         )  # fmt: skip
         write_description(described, self.part / "dataset.json")
         refuse_existing(self.out)  # it may have come meanwhile

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 
 from geotune.data.audit.against import against, leaks, write_pairs
-from tests.data.split.points import METRE
 from tests.data.audit.test_audit import NOISE
+from tests.data.split.points import METRE
 
 
 def catalogue(hashes: np.ndarray, split: list[str], name: str = "p") -> pd.DataFrame:
@@ -38,6 +38,18 @@ def test_what_training_on_one_has_seen_of_the_other() -> None:
     found = against(A, B)
     assert leaks(found, A, B) == {"valid": 0, "test": 2}
     assert leaks(found, B, A, swapped=True) == {"valid": 0, "test": 1}
+
+
+def test_a_night_is_found_as_a_file_however_many_copies_there_are() -> None:
+    nights = np.zeros(300, np.uint64)
+    one = catalogue(nights, ["test"] * 200 + ["train"] * 100).assign(sha="night")
+    other = catalogue(nights, ["train"] * 150 + ["valid"] * 150, "q").assign(sha="night")
+    found = against(one, other)
+    assert found.same_file.all()
+    assert len(found) < 4 * 600
+    assert leaks(found, one, other) == {"valid": 150, "test": 0}
+    assert leaks(found, other, one, swapped=True) == {"valid": 0, "test": 200}
+    assert len(against(one.assign(sha=""), other.assign(sha=""))) == 0
 
 
 def test_nothing_in_common() -> None:

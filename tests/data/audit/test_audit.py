@@ -18,7 +18,7 @@ def catalogue(lat: np.ndarray, split: np.ndarray, **columns: object) -> pd.DataF
     base = {
         "id": [f"p{i}" for i in range(count)], "lat": lat, "lon": np.zeros(count), "split": split,
         "place": [str(i) for i in range(count)], "time": np.full(count, np.nan), "camera": np.zeros(count, int),
-        "phash": NOISE[:count],
+        "phash": NOISE[:count], "sha": [f"{i:032x}" for i in range(count)],
     }  # fmt: skip
     return pd.DataFrame({**base, **columns})
 
@@ -72,11 +72,22 @@ def test_training_photos_beside_the_held_out_ones() -> None:
     assert [one.kind for one in found.flattery] == ["near"]
     told = found.flattery[0]
     assert "half of the valid photos were taken within 10 m of a training photo" in told.words
-    assert told.mend == "hold out larger pieces: --split block --block 200m"  # a gap would leave no training photo
+    assert told.mend == "hold out larger pieces: --split block --block 100m"  # a gap would leave no training photo
     assert kinds(spread(step_m=30)) == []
     assert kinds(spread(step_m=30), radius="50m") == ["near"]
-    wider = audit(spread(step_m=10), {"by": "block", "block": "100m"}).flattery[0]
+    wider = audit(spread(2000, step_m=10), {"by": "block", "block": "100m"}).flattery[0]
     assert "--split block --block 400m" in wider.mend
+
+
+def test_no_advice_that_leaves_too_few_pieces() -> None:
+    """Blocks are made smaller until there are some to test on; where there are none, nothing is promised."""
+    assert "--block 200m" in audit(spread(800, step_m=10), {"by": "place"}).flattery[0].mend
+    assert "--block 50m" in audit(spread(160, step_m=10), {"by": "place"}).flattery[0].mend
+    tiny = audit(spread(60, step_m=10), {"by": "place"}).flattery[0]
+    assert tiny.mend == "add photos from elsewhere: these lie too close together"
+
+
+def test_a_given_split_is_told_of_places() -> None:
     assert "--split place" in audit(spread(step_m=10), {"by": "given"}).flattery[0].mend
 
 
@@ -103,6 +114,16 @@ def test_lookalikes_across_splits() -> None:
     assert (found.seen["test"].lookalikes, found.seen["valid"].lookalikes) == (1, 1)
     assert [one.kind for one in found.flattery] == ["lookalikes"]
     assert "1 of 100 valid photos (1 %) look like a training photo (such as p5 like p2)" in found.flattery[0].words
+
+
+def test_a_picture_without_features_is_found_as_a_file() -> None:
+    found = spread(phash=np.zeros(400, np.uint64))  # nights: their hashes say nothing
+    assert audit(found, {}).twins == []
+    found.loc[3, "sha"] = found.sha[0]
+    assert audit(found, {}).twins == [("p3", "test", "p0", "train")]
+    assert audit(found, {}).seen["test"].lookalikes == 1
+    found.loc[:, "sha"] = ""
+    assert audit(found, {}).twins == []
 
 
 def test_one_lookalike_in_a_thousand_moves_nothing() -> None:

@@ -54,6 +54,30 @@ def test_what_is_in_use_never_goes_and_counts_with_all_that_it_will_take(monkeyp
     assert len(half) == 10
 
 
+def test_what_is_half_filled_counts_with_all_that_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks for room again when it is opened and filled on."""
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", str(BYTES * 3 // 2))
+    half = Photos(10, SIZE, lambda i: np.zeros((SIZE, SIZE, 3), np.uint8), open_stored("half", 10, SIZE))
+    half[:2]
+    del half
+    gc.collect()
+    assert fill("next", 1.0).tier == "raw"
+    assert names() == ["next"]
+
+
+def test_jpegs_take_no_more_than_was_set_aside_for_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", str(BYTES // 2))
+    noise = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 3), np.uint8)
+    made = Photos(10, SIZE, lambda i: noise[i], open_stored("noisy", 10, SIZE))
+    assert made.tier == "jpeg"
+    for _ in range(2):
+        assert made[:].shape == noise.shape
+    assert (cache_root() / "photos" / "noisy" / "pixels").stat().st_size <= 0.2 * BYTES
+    assert caplog.text.count("than was set aside") == 1
+
+
 def test_what_is_never_held_does_not_go_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     (cache_root() / "demo-2").mkdir(parents=True)
     (cache_root() / "demo-2" / "x").write_bytes(b"x" * 9000)

@@ -42,6 +42,31 @@ def test_another_size_or_split_is_another_file(dataset: Dataset, cache: Path) ->
     assert len(list((cache / "photos").iterdir())) == 3
 
 
+def test_a_part_has_a_store_of_its_own_where_there_is_no_room_for_the_whole(
+    dataset: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = dataset.split("train")
+    part = whole.subset(0.1)
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", str(len(part) * 64 * 64 * 3))
+    kept = decoded(part, 64)
+    assert kept.tier == "raw"
+    np.testing.assert_array_equal(kept[0], square(part.photo(0), 64))
+    assert decoded(part, 64)[:].tobytes() == kept[:].tobytes()
+    (folder,) = (cache / "photos").iterdir()
+    assert "-part-" in folder.name
+    assert caplog.text == ""
+
+
+def test_without_room_that_is_said_once(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "1kB")
+    for _ in range(2):
+        assert decoded(dataset.split("train"), 64).tier == "none"
+    assert caplog.text.count("decoded anew in every epoch") == 1
+    assert "export GEOTUNE_CACHE_LIMIT=" in caplog.text
+
+
 def test_square_keeps_the_middle_and_the_colours() -> None:
     wide = np.zeros((100, 300, 3), np.uint8)
     wide[:, :100], wide[:, 100:200], wide[:, 200:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)

@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ import numpy as np
 import pytest
 
 from geotune.data.cache import layout, store
-from geotune.data.cache.entries import entries
+from geotune.data.cache.entries import entries, locked, remove
 from geotune.data.cache.layout import open_stored
 from geotune.data.cache.squares import decoded
 from geotune.data.cache.store import Photos
@@ -48,12 +51,12 @@ def _lease() -> Iterator[None]:
 def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "jpeg":
         monkeypatch.setattr(layout.Raw, "bytes", lambda rows, size: 2**60)  # it would not fit
-        monkeypatch.setattr(layout.Jpeg, "bytes", lambda rows, size: 1000)
+        monkeypatch.setattr(layout.Jpeg, "bytes", lambda rows, size: 100_000)
     return str(request.param)
 
 
-def photos(decode: Callable[[int], np.ndarray] = square, name: str = "a", **more: object) -> Photos:
-    return Photos(N, SIZE, decode, open_stored(name, N, SIZE, dataset="d", split="train"), **more)  # type: ignore[arg-type]
+def photos(decode: Callable[[int], np.ndarray] = square, name: str = "a") -> Photos:
+    return Photos(N, SIZE, decode, open_stored(name, N, SIZE, dataset="d", split="train"))
 
 
 def as_jpeg(pixels: np.ndarray) -> np.ndarray:
@@ -111,15 +114,6 @@ def test_a_subset_shares_the_rows_of_the_whole() -> None:
     whole = photos(lambda i: seen.append(i) or square(i))
     np.testing.assert_array_equal(whole[:], ALL)
     assert set(seen) == set(range(N)) - {4, 9, 50}
-
-
-def test_progress_is_told() -> None:
-    told: list[tuple[int, int]] = []
-    made = photos(on_progress=lambda done, of: told.append((done, of)))
-    made[:10]
-    made[5:20]
-    made[5:20]
-    assert told == [(10, N), (20, N)]
 
 
 def test_a_fault_frees_the_photos_for_the_next_try() -> None:
@@ -243,11 +237,66 @@ def test_a_stopped_claimer_is_not_waited_for_for_ever(monkeypatch: pytest.Monkey
         os.waitpid(number, 0)
 
 
-def claimed() -> bool:
+@forks
+def test_a_stopped_claimer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not anew for each batch that holds one of its photos."""
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.1)
+    given_up: list[bool] = []
+    too_long = store._Wait.too_long
+    monkeypatch.setattr(
+        store._Wait, "too_long", lambda self, left: given_up.append(too_long(self, left)) or given_up[-1]
+    )
+    number = child(lambda: photos(lambda i: time.sleep(60) or square(i))[:] is None)
+    while claimed() < 8:
+        time.sleep(0.001)
+    os.kill(number, signal.SIGSTOP)
+    try:
+        made = photos()
+        for i in range(N):
+            np.testing.assert_array_equal(made[i], ALL[i])
+    finally:
+        os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)
+    assert sum(given_up) == 1
+
+
+@forks
+def test_a_child_keeps_no_claim_of_its_killed_parent_alive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 1e9)
+
+    def forks_while_it_decodes() -> bool:
+        made = photos(lambda i: time.sleep(60) or square(i))
+        threading.Thread(target=lambda: made[:], daemon=True).start()
+        while claimed() < 8:
+            time.sleep(0.001)
+        grandchild = os.fork()
+        if grandchild == 0:
+            time.sleep(60)
+            os._exit(0)
+        (tmp_path / "part").write_text(str(grandchild))
+        (tmp_path / "part").replace(tmp_path / "grandchild")
+        time.sleep(60)
+        return True
+
+    number = child(forks_while_it_decodes)
+    while not (tmp_path / "grandchild").exists():
+        time.sleep(0.001)
+    os.kill(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    found: list[np.ndarray] = []
+    reader = threading.Thread(target=lambda: found.append(photos()[:]), daemon=True)
+    reader.start()
+    reader.join(20)
+    os.kill(int((tmp_path / "grandchild").read_text()), signal.SIGKILL)
+    assert found, "waits for the dead parent"
+    np.testing.assert_array_equal(found[0], ALL)
+
+
+def claimed() -> int:
     from geotune.data.cache.entries import cache_root
 
     state = cache_root() / "photos" / "a" / "state"
-    return state.exists() and bool((np.fromfile(state, np.uint16) % 0xFFFF).any())
+    return int(np.count_nonzero(np.fromfile(state, np.uint16) % 0xFFFF)) if state.exists() else 0
 
 
 # ------------------------------------------------------------------------------------------ the machine
@@ -310,6 +359,49 @@ def test_half_made_is_made_again(cache: Path) -> None:
     (folder / "complete").unlink(missing_ok=True)
 
 
+def test_a_finished_store_may_be_removed_while_it_is_opened() -> None:
+    """It is opened whole, or made anew; what was opened stays right."""
+    ended = threading.Event()
+    faults: list[BaseException] = []
+
+    def opens() -> None:
+        while not ended.is_set():
+            try:
+                made = photos()
+                assert np.array_equal(made[:], ALL)
+                if made._stored and made._stored.claims:
+                    made._stored.settle()
+                del made
+            except BaseException as error:
+                faults.append(error)
+                return
+
+    threads = [threading.Thread(target=opens) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(150):
+        with locked():
+            for entry in entries():
+                remove(entry.folder)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
+def test_a_finished_store_is_read_where_nothing_can_be_written(cache: Path) -> None:
+    photos()[:]
+    settled(cache / "photos" / "a")
+    read = "import sys; from geotune.data.cache.layout import open_stored; print(open_stored('a', 60, 16).claims)"
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 77; exec "$1" -c "$2"'
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(cache), sys.executable, read]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip("may not mount")
+    assert done.stdout.strip() == "None", done.stderr
+
+
 def test_a_full_disk_costs_only_the_keeping(
     tier: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +438,16 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     number = child(work)
     assert os.waitpid(number, 0)[1] == 0
     np.testing.assert_array_equal(photos()[:], ALL)
+
+
+def test_what_is_written_through_a_map_has_no_holes(tier: str, cache: Path) -> None:
+    """A full disk would kill the process there."""
+    made = photos()
+    assert made.tier == tier
+    for name, size in [("state", 2 * N)] + [("where", 8 * N)] * (tier == "jpeg"):
+        status = (cache / "photos" / "a" / name).stat()
+        assert status.st_size == size
+        assert status.st_blocks * 512 >= size
 
 
 def test_without_room_photos_are_decoded_anew(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:

@@ -35,6 +35,13 @@ def test_a_holiday_leaves_the_region_as_a_whole(catalogue: Make) -> None:
     assert found[0].other == "p0"
 
 
+def test_a_larger_holiday_does_not_become_the_region_where_that_is_known(catalogue: Make) -> None:
+    made = catalogue(40, lat=np.repeat([52.0, 48.0], [10, 30]) + np.arange(40) * 1e-4)
+    main = np.arange(40) < 10
+    assert far_from_all(made, everything(made), SETTINGS, "region")[1].tolist() == list(range(10))
+    assert far_from_all(made, everything(made), SETTINGS, "region", main)[1].tolist() == list(range(10, 40))
+
+
 def test_it_stays_when_asked_for_and_in_a_world(catalogue: Make) -> None:
     made = holiday(catalogue)
     for settings, extent in ((CleanSettings(keep_far=True), "region"), (SETTINGS, "world")):

@@ -7,21 +7,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import numpy as np
+import pandas as pd
 import pytest
 from filelock import FileLock
 from PIL import Image
 
 from geotune.config import build
+from geotune.data.clean.finding import DUPLICATE, FAR
 from geotune.data.dataset import Dataset, open_dataset
-from geotune.data.importing.extend import BESIDE, TIED, add_photos
+from geotune.data.importing.extend import _unlike, add_photos
 from geotune.data.importing.importer import Imported, ImportSettings, import_photos
 from geotune.data.sources.kinds import source_of
+from geotune.data.split.join import BESIDE, GAP, TIED
 from geotune.errors import GeotuneError
 from geotune.geo.sphere import distance_km
 from geotune.report.cleaning import write_report
@@ -122,9 +125,10 @@ def test_none_trains_near_what_is_held_out(photos: Callable[..., Path], tmp_path
         held = new.split(name)
         metres = distance_km(held.lat[:, None], held.lon[:, None], train.lat, train.lon) * 1000
         assert metres.min() >= 40
-    assert done.left_out[BESIDE] > 0
-    assert sum(done.added.values()) + done.left_out[BESIDE] == 120
-    assert new.left_out[BESIDE] == done.left_out[BESIDE]
+    assert set(done.left_out) <= {BESIDE, *(GAP.format(gap="40 m", other=other) for other in ("held-out", "training"))}
+    assert done.left_out[GAP.format(gap="40 m", other="held-out")] > 0
+    assert sum(done.added.values()) + sum(done.left_out.values()) == 120
+    assert new.left_out == done.left_out
 
 
 def test_copies_of_what_is_there_are_left_out(photos: Callable[..., Path], tmp_path: Path) -> None:
@@ -165,8 +169,167 @@ def test_a_group_is_not_divided_by_newcomers(photos: Callable[..., Path], tmp_pa
         for i in range(len(split)):
             owners.setdefault(str(split.record(i).extra["owner"]), set()).add(name)
     assert all(len(names) == 1 for names in owners.values())
-    assert done.left_out[TIED.format(group="owner")] > 0
+    assert sum(done.added.values()) == 20  # at new places each goes where its owner is
+    before = splits_of(old)
+    held = next(i for i, row in enumerate(rows) if before[f"{i}.jpg"] == "test")
+    trains = next(row["owner"] for i, row in enumerate(rows) if before[f"{i}.jpg"] == "train")
+    beside = {"lat": rows[held]["lat"] + 5 * METRE, "lon": 0.1, "seed": 900, "owner": trains}
+    done = add(photos("c", [beside]), tmp_path / "town")
+    assert done.left_out == {TIED.format(group="owner"): 1}
     assert splits_of(new).items() >= splits_of(old).items()
+
+
+def outings(days: Iterable[int], minutes: Iterable[int], camera: str = "Phone 1") -> list[Row]:
+    """Walks of one phone, 80 m a minute; the outing stands in the file's name."""
+    return [
+        {
+            "file": f"s{day:02}_{minute:02}.jpg", "lat": 52 + day * 0.02, "lon": 0.1 + minute * 80 * METRE / 0.61,
+            "seed": 100 * day + minute, "time": 1_700_000_000 + 86_400 * day + 60 * minute, "camera": camera,
+        }
+        for day in days
+        for minute in minutes
+    ]  # fmt: skip
+
+
+def torn(dataset: Dataset, outing: Callable[[str], str] = lambda id: id[:3]) -> set[str]:
+    """What is in more than one split."""
+    splits: dict[str, set[str]] = {}
+    for id, name in splits_of(dataset).items():
+        splits.setdefault(outing(id), set()).add(name)
+    return {one for one, names in splits.items() if len(names) > 1}
+
+
+@pytest.mark.parametrize("group", ["session", "camera", "device"])
+def test_cameras_are_known_again(photos: Callable[..., Path], tmp_path: Path, group: str) -> None:
+    def rows(minutes: Iterable[int]) -> list[Row]:
+        if group == "session":
+            return outings(range(20), minutes)
+        found = [row for day in range(20) for row in outings([day], minutes, camera=f"Phone {day}")]
+        return [{group: row.pop("camera"), **row} for row in found]
+
+    made(photos("a", rows(range(0, 12, 2))), tmp_path / "town", split={"group": group})
+    done = add(photos("b", rows(range(1, 12, 2))), tmp_path / "town")
+    new = open_dataset(tmp_path / "town")
+    assert sum(done.added.values()) == 120
+    assert torn(new) == set()
+    cameras = {new.split(name).record(i).extra["camera"] for name in new.counts for i in range(new.counts[name])}
+    assert len(cameras) == (1 if group == "session" else 20)
+    assert "Phone" not in (tmp_path / "town" / "dataset.json").read_text()
+
+
+def test_a_second_column_of_cameras_is_stored_nowhere(photos: Callable[..., Path], tmp_path: Path) -> None:
+    rows = [row for day in range(20) for row in outings([day], range(0, 6, 2))]
+    source = photos("a", [{"device": f"Phone {i // 3}", **row} for i, row in enumerate(rows)])
+    town = made(source, tmp_path / "town", split={"group": "device"})
+    assert torn(town) == set()
+    with pytest.raises(GeotuneError, match="knows its cameras by a number alone"):
+        add(source, tmp_path / "town")
+
+
+def test_no_hash_of_a_camera_is_kept_that_ties_nothing(photos: Callable[..., Path], tmp_path: Path) -> None:
+    town = made(photos("a", outings(range(12), range(0, 12, 3))), tmp_path / "town")
+    assert town.description.known.cameras == {}
+    add(photos("b", outings(range(12), range(1, 12, 3))), tmp_path / "town")
+    assert open_dataset(tmp_path / "town").description.known.cameras == {}
+
+
+def test_an_outing_that_is_in_two_splits_takes_no_newcomer(photos: Callable[..., Path], tmp_path: Path) -> None:
+    def at(minute: int, seed: int) -> list[Row]:  # two walks of nobody's camera, 50 minutes apart
+        return [
+            {"lat": 52 + day * 0.02, "lon": 0.1 + minute * 1e-6, "seed": 100 * seed + day,
+             "time": 1_700_000_000 + 86_400 * day + 60 * minute}
+            for day in range(20)
+        ]  # fmt: skip
+
+    apart = [{**row, "lat": row["lat"] + 300 * METRE} for row in at(50, 1)]
+    made(photos("a", [*at(0, 0), *apart]), tmp_path / "town", split={"group": "session"})
+    before = splits_of(open_dataset(tmp_path / "town"))
+    bridged = sum(before[f"{i}.jpg"] != before[f"{i + 20}.jpg"] for i in range(20))
+    assert bridged > 0
+    done = add(photos("b", at(25, 2)), tmp_path / "town")
+    assert done.left_out == {TIED.format(group="session"): bridged}
+
+
+def test_named_places_stay_whole(photos: Callable[..., Path], tmp_path: Path) -> None:
+    def rows(places: Iterable[int], off_m: float, seed: int) -> list[Row]:
+        return [
+            {"file": f"{place:03}{k}{seed}.jpg", "lat": 52 + place * 0.02 + (60 * k + off_m) * METRE, "lon": 0.1,
+             "seed": seed * 1000 + place * 4 + k, "place": f"street {place}"}
+            for place in places
+            for k in range(4)
+        ]  # fmt: skip
+
+    made(photos("a", rows(range(30), 0, 0)), tmp_path / "town")
+    assert "street" not in (tmp_path / "town" / "dataset.json").read_text()
+    done = add(photos("b", rows(range(35), 30, 1)), tmp_path / "town")
+    assert sum(done.added.values()) == 140
+    done = add(photos("c", rows(range(25, 35), 10, 2)), tmp_path / "town")
+    assert sum(done.added.values()) == 40
+    assert torn(open_dataset(tmp_path / "town")) == set()
+
+
+def test_a_region_grows_no_second_town(photos: Callable[..., Path], tmp_path: Path) -> None:
+    made(photos("a", street(30)), tmp_path / "town", report=write_report)
+    far = [{**row, "lat": row["lat"] - 4} for row in street(60, seed=100)]
+    done = add(photos("b", [*far, *street(5, start_m=20_000, seed=200)]), tmp_path / "town", report=write_report)
+    assert done.left_out == {FAR: 60}
+    assert sum(done.added.values()) == 5
+    made(photos("c", street(30)), tmp_path / "wide", clean={"keep_far": True})
+    add(photos("d", far), tmp_path / "wide")
+    assert open_dataset(tmp_path / "wide").extent == "world"
+
+
+def test_newcomers_may_lack_the_columns_that_are_kept(photos: Callable[..., Path], tmp_path: Path) -> None:
+    made(photos("a", street(30, owner="Ada", note="n")), tmp_path / "town", columns="owner,note")
+    done = add(photos("b", street(5, start_m=20_000, seed=100)), tmp_path / "town")
+    assert sum(done.added.values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("new", "old"), [(["a", "a (2)"], ["a"]), (["a (2)", "a"], ["a"]), (["a", "a"], []), (["a", "a"], ["a", "a (2)"])]
+)
+def test_no_two_photos_get_one_name(new: list[str], old: list[str]) -> None:
+    names = _unlike(pd.Series(new, dtype="str"), pd.Series(old, dtype="str"))
+    assert len({*names, *old}) == len(new) + len(old)
+
+
+def shard(folder: Path, rows: list[Row], **more: Any) -> Path:
+    folder.mkdir()
+    with (folder / "shard_0.msg").open("wb") as stream:
+        for i, row in enumerate(rows):
+            into = io.BytesIO()
+            noise = np.random.default_rng(row["seed"]).integers(0, 256, (6, 8, 3), np.uint8)
+            Image.fromarray(noise).resize((64, 48)).save(into, "JPEG", quality=85)
+            given = {"id": str(i), "image": into.getvalue(), "latitude": row["lat"], "longitude": row["lon"], **more}
+            stream.write(msgpack.packb(given))
+    return folder
+
+
+def test_ids_in_place_may_begin_anew(tmp_path: Path) -> None:
+    made(shard(tmp_path / "a", street(30)), tmp_path / "town", in_place=True)
+    add(shard(tmp_path / "b", street(30, start_m=20_000, seed=100)), tmp_path / "town")
+    new = open_dataset(tmp_path / "town")
+    assert len(splits_of(new)) == 60
+    for name in new.counts:
+        for i in range(len(new.split(name))):
+            assert new.split(name).photo(i)
+
+
+def test_groups_in_place_cannot_be_extended(tmp_path: Path) -> None:
+    rows = street(30)
+    made(shard(tmp_path / "a", rows, timestamp=1_700_000_000), tmp_path / "town", in_place=True)
+    described = json.loads((tmp_path / "town" / "dataset.json").read_text())
+    described["split"]["group"] = "burst"
+    (tmp_path / "town" / "dataset.json").write_text(json.dumps(described))
+    with pytest.raises(GeotuneError, match=r"no burst is divided in it .* lie in shards of others"):
+        add(shard(tmp_path / "b", rows), tmp_path / "town")
+
+
+def test_what_shards_of_others_call_their_hash_is_not_believed(tmp_path: Path) -> None:
+    source = shard(tmp_path / "a", street(30), sha="0" * 32, phash=7)
+    made(source, tmp_path / "town", in_place=True)
+    done = add(source, tmp_path / "town")
+    assert done.left_out == {DUPLICATE: 30}
 
 
 def test_groups_that_were_not_kept_cannot_be_extended(photos: Callable[..., Path], tmp_path: Path) -> None:
@@ -302,10 +465,12 @@ def test_what_cannot_be_extended_says_so(photos: Callable[..., Path], dataset: D
         add(source, dataset.folder)
     with pytest.raises(GeotuneError, match="no such folder"):
         add(source, tmp_path / "nowhere")
-    made(source, tmp_path / "town")
-    described = json.loads((tmp_path / "town" / "dataset.json").read_text())
-    described["split"]["group"] = "camera"
-    (tmp_path / "town" / "dataset.json").write_text(json.dumps(described))
-    with pytest.raises(GeotuneError, match="known by a number alone"):
-        add(source, tmp_path / "town")
+    more = photos("b", outings(range(12), range(0, 12, 2)))
+    for group in ("camera", "session"):
+        made(more, tmp_path / group)
+        described = json.loads((tmp_path / group / "dataset.json").read_text())
+        described["split"]["group"] = group
+        (tmp_path / group / "dataset.json").write_text(json.dumps(described))
+        with pytest.raises(GeotuneError, match="knows its cameras by a number alone"):
+            add(more, tmp_path / group)
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]  # noqa: PTH208

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from geotune.config import build
-from geotune.data.dataset import open_dataset
+from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.importing.importer import Imported, ImportSettings, import_photos
 from geotune.data.importing.prepare import sha_of
 from geotune.data.sources.kinds import source_of
@@ -221,3 +221,41 @@ def test_a_full_disk_is_said_and_leaves_nothing(table: Path, tmp_path: Path) -> 
     assert done.returncode == 2
     assert "out: cannot be written (File too large)\n  free some space" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
+
+
+def named(tmp_path: Path, jpeg: Callable[..., bytes], columns: str, row: Callable[[int], str]) -> Path:
+    """60 photos, 60 m apart on a street; `columns` and what `row` says of each come after the position."""
+    (tmp_path / "src").mkdir()
+    lines = [f"file,latitude,longitude,{columns}"]
+    for i in range(60):
+        (tmp_path / "src" / f"{i}.jpg").write_bytes(jpeg(i))
+        lines.append(f"{i}.jpg,{52 + i * 60 / 111_195},0.1,{row(i)}")
+    (tmp_path / "src" / "labels.csv").write_text("\n".join(lines))
+    return tmp_path / "src" / "labels.csv"
+
+
+def splits_by(dataset: Dataset, of: Callable[[int], object]) -> dict[object, set[str]]:
+    found: dict[object, set[str]] = {}
+    for name in dataset.counts:
+        for id in dataset.split(name).ids:
+            found.setdefault(of(int(str(id).removesuffix(".jpg"))), set()).add(name)
+    return found
+
+
+@pytest.mark.parametrize("group", ["device", "date", "heading"])
+def test_a_column_that_was_understood_may_tie_photos(tmp_path: Path, jpeg: Callable[..., bytes], group: str) -> None:
+    said = {"device": lambda i: f"o{i // 3}", "date": lambda i: f"2024-05-{i // 3 + 1:02}", "heading": lambda i: i // 3}
+    source = named(tmp_path, jpeg, group, lambda i: str(said[group](i)))
+    run(source, tmp_path / "town", split={"group": group})
+    assert all(len(splits) == 1 for splits in splits_by(open_dataset(tmp_path / "town"), lambda i: i // 3).values())
+
+
+def test_one_photo_without_a_place_tears_no_other(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    source = named(tmp_path, jpeg, "place", lambda i: f"p{i // 6}" if i else "")
+    done = run(source, tmp_path / "town")
+    splits = splits_by(open_dataset(tmp_path / "town"), lambda i: i // 6 if i else -1)
+    assert all(len(names) == 1 for names in splits.values())
+    assert done.on_places.startswith("1 of 60 photos name no place")
+    assert run(source, tmp_path / "blocks", split={"by": "block"}).on_places.endswith("--split place does.")
+    (tmp_path / "other").mkdir()
+    assert run(named(tmp_path / "other", jpeg, "note", lambda i: "x"), tmp_path / "plain").on_places == ""

@@ -71,6 +71,16 @@ def test_other_columns_are_kept_as_asked(tmp_path: Path, columns: str, kept: dic
         assert row["group"] == "Ada"
 
 
+def test_what_names_a_camera_is_kept_only_by_name(tmp_path: Path) -> None:
+    private = {"exif": '{"SerialNumber": "7"}', "EXIF:Model": "X", "meta.exif.Artist": "Ada", "device_id": "IMEI-4711",
+               "Camera Model": "X", "phone.device": "7", "Body-Serial-Number": "7"}  # fmt: skip
+    for columns, kept in (("all", {"city": "Ely"}), ("device_id,city", {"city": "Ely", "device_id": "IMEI-4711"})):
+        with take([photo(0, extra=private | {"city": "Ely"})], tmp_path, columns=columns) as intake:
+            row = intake.catalogue.iloc[0]
+            assert intake.photo(int(row["offset"]), int(row["length"]))[1] == kept
+            assert sorted(intake.columns) == sorted(kept)
+
+
 def test_a_column_that_no_photo_has(tmp_path: Path) -> None:
     with (
         pytest.raises(GeotuneError, match=r"no photo has town; other columns are: city"),

@@ -47,6 +47,28 @@ def test_a_thumbnail_in_jfif_goes_too(jpeg: Callable[..., bytes]) -> None:
     assert bare == data
 
 
+@pytest.mark.parametrize("marker", [0x02, 0xDC, 0xDE, 0xDF, 0xE0, 0xE1, 0xEE, 0xF0, 0xFD, 0xFE])
+@pytest.mark.parametrize("behind", [False, True])
+def test_segments_that_no_decoder_needs_go(jpeg: Callable[..., bytes], marker: int, behind: bool) -> None:
+    data = jpeg(4)
+    at = len(data) - 2 if behind else 20
+    segment = bytes([0xFF, marker]) + (len(SECRET) + 2).to_bytes(2, "big") + SECRET
+    assert stripped(data[:at] + segment + data[at:]) == data
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\x64", b"\0\x64\0\0\0\0"])
+def test_a_short_word_of_adobes_goes(jpeg: Callable[..., bytes], said: bytes) -> None:
+    data = jpeg(5)
+    segment = b"\xff\xee" + (7 + len(said)).to_bytes(2, "big") + b"Adobe" + said
+    assert stripped(data[:20] + segment + data[20:]) == data
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xC3, 0xC8, 0xCA, 0xCC, 0xD0, 0xD8])
+def test_other_ways_of_coding_are_left_alone(jpeg: Callable[..., bytes], marker: int) -> None:
+    data = jpeg(6)
+    assert stripped(data[:20] + bytes([0xFF, marker, 0, 3, 7]) + data[20:]) is None
+
+
 def test_what_is_odd_is_left_alone(jpeg: Callable[..., bytes]) -> None:
     data = jpeg(2, 100, 100)
     for odd in (b"", b"\xff\xd8", b"GIF89a", data[:300], data[:-2], data[:2] + b"\0" + data[2:]):

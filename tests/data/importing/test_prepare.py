@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +144,31 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     made = prepare(photo(into.getvalue()))
     assert isinstance(made, LeftOut)
     assert made.reason.startswith("too many pixels")
+
+
+def test_large_pictures_are_decoded_one_after_the_other() -> None:
+    into = io.BytesIO()
+    side = 6000
+    Image.new("RGB", (side, side)).save(into, "PNG", compress_level=1)
+    script = f"""
+import sys
+from geotune.data.importing import prepare
+from geotune.data.sources.found import Photo
+from geotune.data.threads import in_threads, set_lease
+
+data = sys.stdin.buffer.read()
+prepare._pixels = prepare.Room({side * side})
+set_lease(4)
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+prepare.prepare(Photo("small", 0, 0, lambda: data[:100]))
+before = peak()
+for made in in_threads(prepare.prepare, [Photo(str(i), 0, 0, lambda: data) for i in range(8)]):
+    assert isinstance(made, prepare.Prepared)
+print(peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], input=into.getvalue(), capture_output=True, check=True)
+    assert float(done.stdout) < 2.5 * 4 * side * side / 2**20  # MB: one picture of 4 bytes a pixel; it was eight
 
 
 def test_what_is_seen_of_a_photo(jpeg: Callable[..., bytes]) -> None:

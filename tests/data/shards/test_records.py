@@ -52,7 +52,7 @@ def test_bad_records_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
         "no map",
         "no image",
         "coordinates or place out of range",
-        "coordinates or place out of range",
+        "only one of latitude and longitude",
         "only one of latitude and longitude",
     ]
     assert list(load_index(shard).id) == ["good"]

@@ -61,7 +61,7 @@ def test_left_out_with_what_stood_there(row: dict[str, Any], reason: str, detail
 def test_names_can_be_stored_or_are_refused() -> None:
     found = made({"lat": 1, "lon": 2, "note": "half \ud800"}, "\ud83d.jpg")
     assert isinstance(found, Photo)
-    assert (found.id, found.extra) == ("?.jpg", {"note": "half ?"})
+    assert (found.id, found.extra) == ("\\ud83d.jpg", {"note": "half \\ud800"})
     assert made({"lat": 1, "lon": 2}, "x" * 1025) == LeftOut("x" * 40 + "…", "a name of over 1,024 characters")
 
 

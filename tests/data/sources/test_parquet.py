@@ -75,6 +75,18 @@ def test_paths_that_come_again_are_numbered_and_ids_are_not(table: Callable[...,
     assert again[1] == LeftOut("a", "listed twice")
 
 
+def test_ids_that_begin_anew_in_every_file_are_other_photos(table: Callable[..., Path], tmp_path: Path) -> None:
+    for split in ("train-0", "validation-0"):
+        table({"image": [b"x"] * 3, "id": [0, 1, 1], "lat": [1] * 3, "lon": [2] * 3}, f"hf/{split}.parquet")
+    found = scan(tmp_path / "hf")
+    assert [p.id for p in found if isinstance(p, Photo)] == ["0", "1", "validation-0/0", "validation-0/1"]
+    assert [p for p in found if isinstance(p, LeftOut)] == [LeftOut("1", "listed twice")] * 2
+    image = [{"bytes": b"x", "path": "0.jpg"}]
+    for file in ("a", "b"):
+        table({"image": image, "id": [float("nan")], "lat": [1], "lon": [2]}, f"paths/{file}.parquet")
+    assert [p.id for p in scan(tmp_path / "paths")] == ["0.jpg", "b/0.jpg"]
+
+
 def test_bad_rows_are_named(table: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "MAX_RECORD_BYTES", 100)
     image = [{"bytes": b, "path": "p"} for b in (b"x", None, b"", b"x" * 101, b"x", b"x")]

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,12 @@ def test_no_coordinates_at_all_is_said(shard: Callable[..., Path], tmp_path: Pat
         scan(tmp_path / "nowhere")
 
 
+def test_nan_is_no_coordinate(shard: Callable[..., Path]) -> None:
+    nan, good = math.nan, record(3, latitude=1, longitude=1)
+    rows = [record(0, latitude=nan, longitude=nan), record(1, latitude=nan, longitude=1), good]
+    assert [p.reason for p in scan(shard(rows)) if isinstance(p, LeftOut)] == ["no coordinates"] * 2
+
+
 def test_bad_records_are_named(shard: Callable[..., Path]) -> None:
     good = record(0, latitude=1, longitude=1)
     outside, half, zero = record(1, latitude=91, longitude=0), record(2, latitude=1), record(3, latitude=0, longitude=0)
@@ -132,6 +139,16 @@ def test_bad_records_are_named(shard: Callable[..., Path]) -> None:
     assert all(why(p.reason) for p in found if isinstance(p, LeftOut))
     path.write_bytes(b"\xc1" * 100)
     assert [p.reason for p in scan(path) if isinstance(p, LeftOut)] == ["the file is damaged from here on"]
+
+
+def test_ids_that_begin_anew_in_every_shard_are_other_photos(shard: Callable[..., Path], tmp_path: Path) -> None:
+    records = [{"id": i, "image": b"x", "latitude": 1, "longitude": 1} for i in (0, 1, 1)]
+    for name in ("a/shard_0.msg", "a/shard_1.msg", "b.msg"):
+        shard(records, name)
+    found = scan(tmp_path)
+    ids = ["0", "1", "a/shard_0/0", "a/shard_0/1", "a/shard_1/0", "a/shard_1/1"]
+    assert [p.id for p in found if isinstance(p, Photo)] == ids
+    assert [p.reason for p in found if isinstance(p, LeftOut)] == ["listed twice"] * 3
 
 
 def test_a_shard_that_changes_meanwhile_is_a_read_error(shard: Callable[..., Path]) -> None:

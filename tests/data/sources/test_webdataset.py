@@ -120,6 +120,17 @@ def test_a_name_that_comes_twice_counts_once(tmp_path: Path, archive: Callable[.
     assert [p.reason for p in found if isinstance(p, LeftOut)] == ["listed twice", "listed twice"]
 
 
+def test_a_second_photo_beside_one_json_is_named(archive: Callable[..., Path]) -> None:
+    said = {"lat": 1, "lon": 2}
+    found = scan(archive({"a.jpg": b"a", "a.png": b"b", "a.json": said, "b.json": said, "b.jpg": b"c", "b.webp": b"d"}))
+    assert [p.id for p in found if isinstance(p, Photo)] == ["a.jpg", "b.jpg"]
+    assert {p.id: p.reason for p in found if isinstance(p, LeftOut)} == {
+        "a.png": "a second photo of this name beside one .json",
+        "b.webp": "no .json beside it in the archive",
+    }
+    assert all(why(p.reason) for p in found if isinstance(p, LeftOut))
+
+
 @pytest.mark.parametrize("file", ["p.tar", "p.tar.gz"])
 def test_what_comes_before_damage_is_kept(archive: Callable[..., Path], tmp_path: Path, file: str) -> None:
     path = archive({**pair(0), **pair(1), **pair(2)}, "whole.tar")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from geotune.data.split import blocks, places
 from geotune.geo.sphere import EARTH_RADIUS_KM, distance_km
+from tests.data.split.points import METRE
 
 
 @given(st.integers(1, 60), st.integers(0, 1000), st.sampled_from([(89.9999, 0), (0, 179.9999), (-33, -70), (52, 0)]))
@@ -58,3 +59,10 @@ def test_blocks_of_ten_degrees_take_the_poles_and_the_antimeridian() -> None:
     of_photo = blocks(lat, lon, np.radians(10) * EARTH_RADIUS_KM * 1000)
     assert of_photo[3] == of_photo[4]
     assert len({of_photo[0], of_photo[2], of_photo[3]}) == 3
+
+
+def test_a_photo_without_a_name_counts_to_the_nearest_that_has_one() -> None:
+    lat = np.array([0, 100, 110, 300, 310]) * METRE
+    found = places(lat, np.zeros(5), 25, np.array(["a", "a", "", "", ""]))
+    assert found[0] == found[1] == found[2] != found[3] == found[4]
+    np.testing.assert_array_equal(places(lat, np.zeros(5), 25, np.full(5, "")), [0, 1, 1, 2, 2])

@@ -133,3 +133,24 @@ def test_remains_of_a_killed_writer_are_swept_those_of_a_living_one_stay(tmp_pat
         fill(living)
         fill(other)
     assert sorted(os.listdir(tmp_path)) == ["town", "town2"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("moves", [0, 1, 3])
+def test_an_interruption_while_an_empty_folder_is_filled_leaves_it_empty(tmp_path: Path, moves: int) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from geotune.data.writing import part, writer\n"
+        "plain, left = part.shutil.move, [int(sys.argv[1])]\n"
+        "def move(*given):\n"
+        "    if left[0] == 0: raise KeyboardInterrupt\n"
+        "    left[0] -= 1; return plain(*given)\n"
+        "part.shutil.move = move\n"
+        "with writer.DatasetWriter(Path(), name='x', extent='region', split={}) as made:\n"
+        "    for i, name in enumerate(('train', 'valid', 'test')): made.add(name, f'p{i}', b'jpeg', 1.0 + i, 2.0, i)"
+    )
+    (tmp_path / "town").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(moves)], check=False, cwd=tmp_path / "town", capture_output=True, text=True
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["town"]
