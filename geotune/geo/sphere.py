@@ -57,10 +57,16 @@ def distance_km(lat1: ArrayLike, lon1: ArrayLike, lat2: ArrayLike, lon2: ArrayLi
 
 
 def mean_point(lat_deg: ArrayLike, lon_deg: ArrayLike) -> tuple[float, float]:
-    """The mean direction of the points in degrees: (lat, lon); the first point where they cancel each other out."""
+    """The mean direction of the points in degrees: (lat, lon); the first point where they cancel each other out.
+
+    Raises ValueError on no points, and on NaN or infinite ones.
+    """
     xyz_N3 = unit_vectors(lat_deg, lon_deg).reshape(-1, 3)
     if not len(xyz_N3):
         raise ValueError("the mean of no points")
+    if not np.isfinite(xyz_N3).all():
+        nowhere = int((~np.isfinite(xyz_N3).all(axis=1)).sum())
+        raise ValueError(f"{nowhere} of {len(xyz_N3)} points are not finite")
     mean = xyz_N3.mean(axis=0)
     return _point(mean if np.linalg.norm(mean) > 1e-12 else xyz_N3[0])
 
@@ -69,7 +75,8 @@ def geometric_median(lat_deg: ArrayLike, lon_deg: ArrayLike) -> tuple[float, flo
     """The point (lat, lon) in degrees with the least sum of straight-line distances to the points given.
 
     Weiszfeld's iteration on unit vectors: chord = sqrt(2 - 2 x·p) is concave in x, so each normalised weighted
-    mean lowers the sum. A few far photos do not move it, which is why extents and baselines start from it.
+    mean lowers the sum. A few far photos do not move it, which is why extents and baselines start from it. Raises
+    ValueError as `mean_point`.
     """
     xyz_N3 = unit_vectors(lat_deg, lon_deg).reshape(-1, 3)
     centre = unit_vectors(*mean_point(lat_deg, lon_deg))

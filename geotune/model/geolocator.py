@@ -1,6 +1,6 @@
 """The whole model: photos through backbone and head to places; built from settings, rebuilt from plain data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from geotune.errors import GeotuneError
 from geotune.model.backbone import Backbone
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets
+from geotune.model.heads.custom import check_allowed, trust
 from geotune.model.settings import InputSettings, ModelSettings
 from geotune.model.weights import Weights, find_weights
 
@@ -79,6 +80,7 @@ class Geolocator(nn.Module):
             weights = find_weights(model.backbone, model.weights)
         if geography is None:
             geography = Geography.of(lat_deg, lon_deg)
+        trust(model.head)
         fitted = model.head.fit(geography, lat_deg, lon_deg, seed)
         return cls(model, input, geography, fitted, weights=weights, seed=seed)
 
@@ -93,10 +95,14 @@ class Geolocator(nn.Module):
         }
 
     @classmethod
-    def rebuild(cls, plain: Mapping[str, Any], *, weights: Weights | None = None) -> "Geolocator":
+    def rebuild(
+        cls, plain: Mapping[str, Any], *, weights: Weights | None = None, allow: Sequence[str] = ()
+    ) -> "Geolocator":
         """A model from `plain()`: without its training set, and without reading weights where none are given.
 
-        Its tensors are random until `load_state_dict`. Raises GeotuneError where the data is not what `plain` gives.
+        Its tensors are random until `load_state_dict`. A custom head's code is run only where its package is among
+        `allow` or this process trains with it. Raises GeotuneError otherwise, and where the data is not what `plain`
+        gives.
         """
         if plain.get("format") != PLAIN_FORMAT:
             raise GeotuneError(
@@ -104,6 +110,7 @@ class Geolocator(nn.Module):
                 "pip install --upgrade geotune",
             )
         try:
+            check_allowed(plain["model"].get("head", {}), allow)
             model = config.build(ModelSettings, plain["model"], "the model's settings")
             input_ = config.build(InputSettings, plain["input"], "the model's settings")
             return cls(model, input_, Geography(**plain["geography"]), dict(plain["fitted"]), weights=weights)

@@ -37,3 +37,26 @@ def soft_labels(squared_distance: Tensor, width: float) -> Tensor:
     A photo far from every cell keeps the nearest one: the largest exponent is always 0.
     """
     return torch.softmax(squared_distance / (-2 * width * width), dim=-1)
+
+
+def haversine_labels(distance: Tensor, width: float) -> Tensor:
+    """Distances (B, K) -> label probabilities (B, K) that fall with exp(-distance / width), Σ = 1.
+
+    The haversine smoothing of PIGEON (Haas et al. 2024, eq. 2), normalised as a cross-entropy wants it.
+    """
+    return torch.softmax(distance / -width, dim=-1)
+
+
+def label_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy (B,) of logits (B, K) with hard labels (B,) or label probabilities (B, K).
+
+    `smoothing` spreads that share of each label over all cells alike. Only logits and labels are kept for the
+    gradient: torch's own keeps a third (B, K), which at 50,000 cells is 200 MB for 1,024 photos.
+    """
+    if labels.ndim == 1:
+        agreement = logits.gather(1, labels[:, None])[:, 0]
+    else:
+        agreement = torch.einsum("bk,bk->b", logits, labels)
+    if smoothing:
+        agreement = (1 - smoothing) * agreement + smoothing * logits.mean(-1)
+    return logits.logsumexp(-1) - agreement

@@ -7,10 +7,25 @@ from pydantic import BeforeValidator, Field, field_validator
 from geotune.config import Settings
 from geotune.data.augment.policy import KINDS, Augmentation, Policy
 from geotune.model.heads.cells import CellsSettings
+from geotune.model.heads.custom import CustomSettings
+from geotune.model.heads.hierarchical import HierarchicalSettings
 from geotune.model.heads.hybrid import HybridSettings
+from geotune.model.heads.mixture import MixtureSettings
+from geotune.model.heads.multitask import MultitaskSettings
 from geotune.model.heads.regression import RegressionSettings
+from geotune.model.heads.retrieval import RetrievalSettings
 
-HeadSettings = Annotated[RegressionSettings | CellsSettings | HybridSettings, Field(discriminator="name")]
+HeadSettings = Annotated[
+    RegressionSettings
+    | CellsSettings
+    | HybridSettings
+    | HierarchicalSettings
+    | MultitaskSettings
+    | MixtureSettings
+    | RetrievalSettings
+    | CustomSettings,
+    Field(discriminator="name"),
+]
 """A new head is one file in `heads/` and one word here."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from geotune.config import flatten
+from geotune.geo.metrics import is_share
 from geotune.record.folder import write_atomic
 from geotune.record.history import History, read_history
 from geotune.report import errors, figures, style
@@ -137,7 +138,7 @@ def _value(value: Any, metric: str) -> str:
     if not isinstance(value, int | float):
         return "–"
     name = metric.rpartition("/")[2]
-    if name.startswith("within_"):
+    if is_share(name):
         return f"{100 * value:.1f} %"
     unit = figures.unit_of(metric)
     number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -120,9 +120,10 @@ def add_metrics(folder: Path, metrics: dict[str, float]) -> None:
     _write(folder, description)
 
 
-def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
+def load_bundle(folder: Path | str, device: str = "auto", *, allow: Sequence[str] = ()) -> Bundle:
     """The model in a folder that `save_bundle` wrote, ready to predict; nothing in the folder is executed.
 
+    One exception: a custom head is code of a package that is installed here; it is run where `allow` names the package.
     The folder of a run, whose `model/` it is, is taken too. Raises GeotuneError for a folder that is missing, no
     bundle, damaged, or of a newer geotune.
     """
@@ -132,7 +133,7 @@ def load_bundle(folder: Path | str, device: str = "auto") -> Bundle:
     description = _read(folder)
     try:
         config = build(TrainConfig, description["config"], str(folder / DESCRIPTION))
-        model = Geolocator.rebuild(description["model"])
+        model = Geolocator.rebuild(description["model"], allow=allow)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise _damaged(folder, error) from None

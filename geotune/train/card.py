@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from geotune.geo.metrics import DISTANCES, PER_KM, Extent, format_distance
+from geotune.geo.metrics import Extent, explained, format_metric, words
 
 
 def card(description: dict[str, Any]) -> str:
@@ -30,7 +30,7 @@ def card(description: dict[str, Any]) -> str:
         *_table(description["metrics"], description["model"]["geography"]["extent"]),
         "",
         f"How well does it do {dataset['split_question']}?" if dataset.get("split_question") else "",
-        "The baseline is the median error of always answering the middle of the training places.",
+        *_explanations(description["metrics"]),
         "",
         "## What it was trained on",
         "",
@@ -58,22 +58,12 @@ def _table(metrics: dict[str, float], extent: Extent) -> list[str]:
     names.sort(key=lambda name: not name.startswith("median"))  # its interval beside it, the rest as it comes
     rows = [f"| | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
     for name in names:
-        values = [_text(name, metrics.get(f"{split}/{name}"), extent) for split in splits]
-        rows.append(f"| {_words(name)} | {' | '.join(values)} |")
+        found = [metrics.get(f"{split}/{name}") for split in splits]
+        values = ["" if value is None else format_metric(name, value, extent) for value in found]
+        rows.append(f"| {words(name)} | {' | '.join(values)} |")
     return rows
 
 
-def _words(name: str) -> str:
-    if name.startswith("within_"):
-        radius = name.removeprefix("within_")
-        number = radius.rstrip("km")
-        return f"within {number} {radius[len(number) :]}"
-    known = dict(zip(DISTANCES, ("median error", "mean error", "RMSE", "90 % are within", "baseline"), strict=True))
-    stem, _, _ = name.rpartition("_")
-    return known.get(stem, stem.replace("median_low", "median, 95 % from").replace("median_high", "median, 95 % to"))
-
-
-def _text(name: str, value: float | None, extent: Extent) -> str:
-    if value is None:
-        return ""
-    return f"{100 * value:.1f} %" if name.startswith("within_") else format_distance(value / PER_KM[extent], extent)
+def _explanations(metrics: dict[str, float]) -> list[str]:
+    found = {words(name): explained(name) for name in metrics if explained(name)}
+    return [f"- {name}: the median error of {text}" for name, text in found.items()]

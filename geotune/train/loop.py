@@ -62,6 +62,7 @@ def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> 
         started = time.perf_counter()
         run.metrics = _train(run) | {"train/seconds": (seconds := time.perf_counter() - started)}
         run.metrics["train/photos_per_second"] = run.source.photos / seconds
+        _remember(run)
         run.metrics |= _validate(run)
         run.keep_best()
         yield _describe(run)
@@ -112,6 +113,16 @@ def _gradients(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> dict[str,
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0) + loss.detach() * share
     return sums
+
+
+@torch.no_grad()
+def _remember(run: Run) -> None:
+    """The features of the photos that the head answers with, as the weights are now."""
+    rows = run.model.head.remembers
+    if rows.size:
+        run.source.module.eval()
+        with run.precision.autocast():
+            run.model.head.remember(run.source.features(rows))
 
 
 @torch.no_grad()

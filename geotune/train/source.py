@@ -28,6 +28,9 @@ FIT_PHOTOS = 2048
 BLOCK = 16_384
 """Photos whose features are gathered at once: an epoch of most datasets, and a bound on the memory of large ones."""
 
+VALID_ROWS = 1024
+"""Rows of features that pass the head at once in validation: with 50,000 cells their logits take 200 MB."""
+
 
 class Source(Protocol):
     """A training and a validation split, as inputs that `outputs` turns into the head's outputs."""
@@ -57,6 +60,10 @@ class Source(Protocol):
 
     def sample(self) -> Iterator[torch.Tensor]:
         """Features of some training photos as they are, to fit the standardisation."""
+        ...
+
+    def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
+        """Features of these training photos as they are, in that order, for a head that keeps them."""
         ...
 
 
@@ -111,6 +118,10 @@ class PhotoSource:
             yield self.model.features(images.to(self.device))
             self.progress.report("features", batch * EVALUATION_PHOTOS + len(images), len(chosen))
 
+    def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
+        for images, _ in self._plain(self._train, rows):
+            yield self.model.features(images.to(self.device))
+
     def _plain(self, images: Photos, chosen: NDArray[np.int64]) -> Iterator[Batch]:
         return _tensors(batches(images, chosen, EVALUATION_PHOTOS))
 
@@ -131,7 +142,7 @@ class FeatureSource:
         self.photos = len(train)
         self.steps = -(-self.photos // config.train.batch_size)
         self.micro = MicroBatch(config.train.batch_size)  # rows of numbers: any batch fits
-        self.valid_micro = MicroBatch(BLOCK)
+        self.valid_micro = MicroBatch(VALID_ROWS)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         chosen = order(self.photos, self.config.seed, number)
@@ -146,8 +157,8 @@ class FeatureSource:
 
     def valid(self) -> Iterator[Batch]:
         rows = len(self._valid[0])
-        for start in range(0, rows, BLOCK):
-            index = np.arange(start, min(start + BLOCK, rows))
+        for start in range(0, rows, VALID_ROWS):
+            index = np.arange(start, min(start + VALID_ROWS, rows))
             yield self._to_device(_rows(self._valid, index)), torch.from_numpy(index).to(self.device)
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:
@@ -156,6 +167,10 @@ class FeatureSource:
     def sample(self) -> Iterator[torch.Tensor]:
         chosen = np.sort(order(self.photos, 0, 0)[:FIT_PHOTOS])
         yield self._to_device(_rows(self._views[0], chosen))
+
+    def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
+        for start in range(0, len(rows), BLOCK):
+            yield self._to_device(_rows(self._views[0], rows[start : start + BLOCK]))
 
     def _gather(self, index: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
         gathered = np.empty((len(index), sum(part.shape[1] for part in self._views[0])), np.float32)

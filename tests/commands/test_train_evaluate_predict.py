@@ -104,9 +104,8 @@ def test_train_takes_a_config_file_and_the_command_line_wins(geotune, town, tmp_
     assert (code, err) == (0, "")
     assert "epoch 1/1" in out
     config = json.loads((tmp_path / "o/model/model.json").read_text())["config"]
-    assert config["model"]["head"] == {
-        "name": "cells", "cells": 5, "hidden": 0, "dropout": 0.0, "smoothing": 1.0, "decode": "local_mean",
-    }  # fmt: skip
+    head = config["model"]["head"]
+    assert (head["name"], head["cells"], head["hidden"], head["decode"]) == ("cells", 5, 0, "local_mean")
 
 
 def test_another_head_drops_the_files_settings_of_the_old_one(geotune, town, tmp_path):
@@ -295,6 +294,70 @@ def test_evaluate_prints_metrics_interval_and_baseline(geotune, town, model, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["errors.csv"]
     median_m = 1000 * float(np.median([float(row["error_km"]) for row in rows]))
     assert f"median error      {median_m:,.0f} m" in out
+
+
+def test_evaluate_prints_what_simpler_answers_give(geotune, town, model):
+    code, out, err = geotune("evaluate", str(model), town, "device=cpu")
+    assert (code, err) == (0, "")
+    own, others = out.split("median errors of other answers:\n")
+    assert own.count("(95 % ") == 9
+    assert [line[2:18].rstrip() for line in others.splitlines()] == [
+        "baseline", "mean place", "nearest place", "nearest photo",
+    ]  # fmt: skip
+    assert "an oracle that names the nearest training place" in others
+    assert others.rstrip().endswith("features of the backbone (frozen)")
+    out = geotune("evaluate", str(model), town, "device=cpu", "neighbours=10")[1]
+    assert "(frozen, 10 of 60 training photos)" in out
+    assert "nearest photo" not in geotune("evaluate", str(model), town, "device=cpu", "neighbours=0")[1]
+
+
+def test_evaluate_runs_a_custom_head_only_where_its_package_is_allowed(geotune, town, model, tmp_path):
+    shutil.copytree(model, tmp_path / "own")
+    about = json.loads((tmp_path / "own/model.json").read_text())
+    head = {"name": "custom", "path": "nowhere.to_be_found:Head"}
+    about["model"]["model"]["head"] = about["config"]["model"]["head"] = head
+    (tmp_path / "own/model.json").write_text(json.dumps(about))
+    code, _, err = geotune("evaluate", "own", town)
+    assert code == 2
+    assert "--allow nowhere" in err
+    code, _, err = geotune("evaluate", "own", town, "--allow", "nowhere")
+    assert code == 2
+    assert "not allowed to run" not in err
+
+
+def test_evaluate_two_models_says_whether_they_differ(geotune, town, model, tmp_path):
+    cells = ["model.head.name=cells", "model.head.cells=16", "out=better", "train.epochs=20"]
+    quick = [word for word in QUICK if not word.startswith("train.epochs")]
+    assert geotune("train", town, *quick, *cells)[0] == 0
+    code, out, err = geotune("evaluate", str(model), "better", town, "split=train", "device=cpu", "--csv", "one.csv")
+    assert (code, err) == (0, "")
+    first, second, test = out.partition("better:\n")[0], *out.partition("better:\n")[2].split("better against ")
+    assert first.startswith(f"{model}:\ncolours, train split")
+    assert "right cell in 5" in second
+    assert "floor of cells" in second
+    head, median, mean = test.splitlines()
+    assert head == f"{model}, on the same photos"
+    assert median.startswith("  better: its median error is ")
+    assert " smaller (95 % of the difference -" in mean
+    assert (tmp_path / "one.csv").is_file()
+    same = geotune("evaluate", str(model), str(model), town, "device=cpu")[1].splitlines()[-2:]
+    assert same[0].startswith("  noise: its median error is 0.0 m larger")
+    assert same[0].endswith("p = 1); these photos cannot tell the two apart")
+
+
+def test_evaluate_the_world(geotune, datasets):
+    world = f"data={datasets / 'globe'}"
+    assert geotune("train", world, *QUICK, "out=globe")[0] == 0
+    code, out, _ = geotune("evaluate", "globe", world, "device=cpu")
+    assert code == 0
+    assert "  right country     " in out
+    assert " points  (95 % " in out
+
+
+def test_evaluate_elsewhere_says_whose_training_photos_the_baselines_know(geotune, datasets, model):
+    code, out, _ = geotune("evaluate", str(model), f"data={datasets / 'globe'}", "device=cpu")
+    assert code == 0
+    assert "not the dataset that it was trained on: baselines know this one's training photos" in out
 
 
 def test_evaluate_another_split(geotune, town, model):

@@ -35,6 +35,17 @@ def test_any_longitude_of_a_meridian_will_do():
     assert is_land(LAT, LON - 720).all()
 
 
+def test_disputed_areas_are_as_the_docstring_says():
+    areas = {
+        "UA": (44.95, 34.1), "EH": (27.15, -13.2), "CY": (35.33, 33.32), "SO": (9.56, 44.06), "GE": (43.0, 41.0),
+        "PS": (31.9, 35.2), "IL": (31.79, 35.24), "SY": (33.1, 35.8), "IN": (34.08, 74.8), "PK": (35.92, 74.31),
+        "CN": (35.2, 79.5), "SS": (9.6, 28.4), "EG": (22.2, 36.4), "RU": (44.0, 145.8), "PR": (18.4, -66.1),
+        "FR": (14.6, -61.0), "": (19.92, -75.13),
+    }  # fmt: skip
+    lat, lon = np.array(list(areas.values())).T
+    assert list(country_codes(lat, lon)) == list(areas)
+
+
 def test_open_sea_belongs_to_nobody():
     lat, lon = [0, -48.9, 30, 42.0], [-30, -123.4, -45, 50.5]  # Atlantic, Point Nemo, Sargasso Sea, the Caspian
     assert list(country_codes(lat, lon)) == [""] * 4

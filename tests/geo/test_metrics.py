@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from geotune.errors import GeotuneError
-from geotune.geo.metrics import format_distance, larger_is_better, metric_names, on_scale, summarise
+from geotune.geo.metrics import (
+    explained,
+    format_distance,
+    format_metric,
+    is_share,
+    larger_is_better,
+    measures,
+    median_of,
+    metric_names,
+    on_scale,
+    summarise,
+    words,
+)
 
 
 def test_a_region_is_told_in_metres():
@@ -70,8 +82,50 @@ def test_a_wrong_goal_names_its_mend(goal, extent, problem, hint):
     assert hint in error.value.hint
 
 
-def test_only_shares_grow_better():
+def test_the_geoscore_is_of_the_world_only():
+    score = summarise([0, 1492.7, 20_000], "world")["geoscore"]
+    assert score == pytest.approx((5000 + 5000 / np.e + 5000 * np.exp(-20_000 / 1492.7)) / 3)
+    assert "geoscore" not in summarise([0.1], "region")
+    assert on_scale("valid/geoscore", "world") == "valid/geoscore"
+
+
+def test_measures_hold_a_value_a_photo():
+    found = measures([0.02, 0.3], "region")
+    assert found["median_m"].values.tolist() == [20, 300]
+    assert found["within_25m"].values.tolist() == [1, 0]
+    assert median_of("floor", np.array([0.02, 0.04]), "region")["floor_m"].value() == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "extent", "name", "text"),
+    [
+        ("test/median_m", 57.4, "region", "median error", "57 m"),
+        ("rmse_km", 612.2, "world", "RMSE", "612 km"),
+        ("valid/within_2500km", 0.125, "world", "within 2500 km", "12.5 %"),
+        ("test/geoscore", 3411.6, "world", "GeoScore", "3,412 points"),
+        ("test/country", 0.5, "world", "right country", "50.0 %"),
+        ("test/cell_top5", 1.0, "region", "right cell in 5", "100.0 %"),
+        ("test/nearest_photo_m", 117.2, "region", "nearest photo", "117 m"),
+        ("test/median_low_m", 50.0, "region", "median, 95 % from", "50 m"),
+    ],
+)
+def test_metrics_for_people(metric, value, extent, name, text):
+    assert words(metric) == name
+    assert format_metric(metric, value, extent) == text
+
+
+def test_baselines_are_explained_and_the_models_own_numbers_are_not():
+    for name in ("baseline", "mean_place", "nearest_photo", "nearest_place", "floor"):
+        assert explained(f"test/{name}_km")
+    for name in [*metric_names("region")[:-1], "country", "cell_top1"]:
+        assert not explained(name)
+
+
+def test_only_shares_and_points_grow_better():
     assert larger_is_better("valid/within_25m")
+    assert larger_is_better("valid/geoscore")
+    assert larger_is_better("test/country")
+    assert not is_share("valid/geoscore")
     assert not larger_is_better("valid/median_m")
     assert not larger_is_better("valid/loss")
 

@@ -134,6 +134,39 @@ def test_geometric_median_of_one_spot_is_that_spot():
     assert distance_km(*geometric_median([51.5] * 9, [-0.1] * 9), 51.5, -0.1) < 1e-8
 
 
+SPREAD_M = np.random.default_rng(0).normal(0, 2000, (41, 2)) + np.random.default_rng(1).exponential(9000, (41, 2))
+
+
+@pytest.mark.parametrize("centre", [(0, 180), (-16.8, 179.99), (90, 0), (-90, 12), (89.99, -45), (42.44, -76.5)])
+@pytest.mark.parametrize("middle", [mean_point, geometric_median])
+def test_a_middle_is_the_same_wherever_on_earth_the_points_lie(middle, centre):
+    """Of the same crowd, laid out about (0, 0), at a pole or across the antimeridian."""
+    here, there = LocalFrame(0, 0), LocalFrame(*centre)
+    expected = here.to_metres(*middle(*here.to_lat_lon(SPREAD_M)))
+    found = there.to_metres(*middle(*there.to_lat_lon(SPREAD_M)))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_geometric_median_of_the_world_has_the_least_sum_of_chords():
+    rng = np.random.default_rng(5)
+    lat, lon = np.degrees(np.arcsin(rng.uniform(-1, 1, 300))), rng.uniform(-180, 180, 300)
+    lat[:150], lon[:150] = rng.normal(-80, 4, 150).clip(-90), rng.uniform(-180, 180, 150)
+
+    def chords(point):
+        return np.linalg.norm(unit_vectors(lat, lon) - unit_vectors(*point), axis=-1).sum()
+
+    least = chords(geometric_median(lat, lon))
+    assert all(chords((a, b)) > least - 1e-6 for a in np.linspace(-90, 90, 37) for b in np.linspace(-180, 180, 37))
+
+
+@pytest.mark.parametrize("middle", [mean_point, geometric_median])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_points_that_are_nowhere_have_no_middle(middle, wrong):
+    with pytest.raises(ValueError, match=r"1 of 3 points .* not finite"):
+        middle([1.0, wrong, 2.0], [0.0, 0.0, 0.0])
+
+
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=3, max_size=20), points)
 def test_no_step_lowers_the_sum_that_the_geometric_median_minimises(offsets_km, centre):
     frame = LocalFrame(*centre)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from geotune.geo.stats import bootstrap_interval
+from geotune.geo.stats import Measure, bootstrap_interval, bootstrap_intervals, bootstrap_rounds, percentiles
 
 STATISTICS = {
     "median": np.median,
@@ -62,6 +62,43 @@ def test_many_photos_are_taken_in_chunks_with_the_same_result(monkeypatch):
     whole = bootstrap_interval(errors, np.arange(500), rounds=300)
     monkeypatch.setattr("geotune.geo.stats._ELEMENTS_AT_ONCE", 500 * 7)
     assert bootstrap_interval(errors, np.arange(500), rounds=300) == whole
+
+
+def test_all_metrics_come_of_the_same_draws():
+    rng = np.random.default_rng(7)
+    errors, places = rng.exponential(60, 90), np.arange(90) // 6
+    measures = {name: Measure(errors, name) for name in STATISTICS} | {"share": Measure((errors <= 50).astype(float))}
+    together = bootstrap_intervals(measures, places, rounds=300, seed=2)
+    for name, statistic in STATISTICS.items():
+        assert together[name] == pytest.approx(bootstrap_interval(errors, places, name, rounds=300, seed=2), rel=1e-12)
+        assert measures[name].value() == pytest.approx(statistic(errors))
+    low, high = together["share"]
+    assert 0 <= low < np.mean(errors <= 50) < high <= 1
+    assert together["share"] == pytest.approx(plain_loop(errors <= 50, places, np.mean, 300, seed=2))
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_photos_that_do_not_count_are_as_if_they_were_not_there(name):
+    errors, places = np.random.default_rng(8).exponential(60, 60), np.arange(60) // 6
+    counted = np.arange(60) % 6 < 4
+    kept = bootstrap_rounds({"": Measure(errors[counted], name)}, places[counted], rounds=100)
+    spoilt = np.where(counted, errors, np.nan)
+    left_out = bootstrap_rounds({"": Measure(spoilt, name, counted)}, places, rounds=100)
+    np.testing.assert_allclose(left_out[""], kept[""])
+    assert Measure(errors, name, counted).value() == Measure(errors[counted], name).value()
+
+
+def test_a_round_without_any_photo_that_counts_says_nothing():
+    drawn = bootstrap_rounds({name: Measure(np.arange(4.0), name, np.arange(4) == 3) for name in ("mean", "median")},
+                             np.arange(4))  # fmt: skip
+    for value_R in drawn.values():
+        assert 0.2 < np.isnan(value_R).mean() < 0.45  # (3/4)^4
+        assert percentiles(value_R, 0.95) == (3, 3)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_nan_has_no_interval(name):
+    assert np.isnan(bootstrap_interval([1.0, np.nan, 2.0], [0, 1, 2], name)).all()
 
 
 def test_one_place_says_nothing():

@@ -6,7 +6,7 @@ import torch
 
 from geotune.geo.sphere import EARTH_RADIUS_KM, distance_km, unit_vectors
 from geotune.model.geography import Geography
-from geotune.model.losses import geodesic, on_surface, soft_labels
+from geotune.model.losses import geodesic, haversine_labels, label_entropy, on_surface, soft_labels
 
 
 def world(lat: float, lon: float) -> torch.Tensor:
@@ -63,3 +63,21 @@ def test_soft_labels_fade_like_a_gaussian_and_never_vanish() -> None:
     torch.testing.assert_close(labels.sum(1), torch.ones(2))
     assert float(labels[0, 1] / labels[0, 0]) == pytest.approx(np.exp(-0.5))
     assert float(labels[1, 0]) == pytest.approx(1.0)  # a stray photo has the nearest cell
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_label_entropy_is_torchs_cross_entropy(smoothing: float) -> None:
+    logits, hard = 10 * torch.randn(7, 5), torch.randint(5, (7,))
+    soft = torch.rand(7, 5).softmax(-1)
+    for labels in (hard, soft):
+        expected = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        torch.testing.assert_close(label_entropy(logits, labels, smoothing), expected)
+
+
+def test_haversine_labels_fall_with_distance() -> None:
+    labels = haversine_labels(torch.tensor([[0.0, 1.0, 30000.0]]), 2.0)
+    assert float(labels.sum()) == pytest.approx(1)
+    assert float(labels[0, 1] / labels[0, 0]) == pytest.approx(np.exp(-0.5))
+    far = haversine_labels(torch.tensor([[20000.0, 20001.0]]), 0.1)
+    assert torch.isfinite(far).all()
+    assert float(far[0, 0]) > 0.999

@@ -306,3 +306,15 @@ def test_ready_features_are_never_cut_into_micro_batches(config, tmp_path):
     run = Run(config(**FEATURES, **{"train.batch_size": 50, "train.micro_batch": 2}), tmp_path)
     assert [len(index) for _, index in run.source.epoch(1)] == [50, 10]
     assert len(list(run.source.micro.parts(50))) == 1
+
+
+@pytest.mark.parametrize("frozen_layers", [0, 5])
+def test_a_head_that_keeps_photos_has_them_after_every_epoch(config, tmp_path, frozen_layers):
+    """So that its answers are those of the exported model, and of a run that goes on from a checkpoint."""
+    chosen = {"model.head.name": "retrieval", "model.head.hidden": 8, "model.frozen_layers": frozen_layers}
+    first, *_ = epochs = list(train(config(**chosen, **{"train.epochs": 2}), tmp_path / "a"))
+    assert first.metrics["valid/median_m"] != first.metrics["valid/baseline_m"]
+    epochs[-1].export(tmp_path / "model")
+    memory = load_bundle(tmp_path / "model").model.head.memory
+    assert memory.shape == (60, 8)
+    assert torch.allclose(memory.float().norm(dim=-1), torch.ones(60), atol=1e-2)

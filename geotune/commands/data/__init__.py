@@ -7,6 +7,7 @@ COMMANDS = {
     "check": "Show what a dataset holds, and whether its results can be trusted.",
     "augment": "List what augmentation does to training photos, or draw it.",
     "demo": "Build the demo dataset.",
+    "cells": "Cut the Earth into cells, say how good they can be, draw them.",
     "cache": "Show or clear what is kept of decoded photos, features and remote folders.",
 }
 

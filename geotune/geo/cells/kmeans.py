@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geotune.geo.cells.partition import Partition, rms_radius_km
+from geotune.geo.cells.partition import LEAST_RADIUS_KM, Partition, rms_radius_km
 from geotune.geo.extent import extent_of, inliers
 from geotune.geo.sphere import Floats, LocalFrame, distance_km, geometric_median, lat_lon, unit_vectors
 
@@ -18,7 +18,6 @@ _LARGE_CELLS = 512
 _ROUNDS, _ROUNDS_LARGE = 100, 20
 _SEED_SPOTS, _SEED_SPOTS_A_CELL = 20_000, 3  # seeds are chosen among so many spots
 _SAME_SPOT_DECIMALS = 9  # of a unit vector: 6 mm
-_LEAST_RADIUS_KM = 0.001  # one photo a cell leaves no spread, but soft labels and offsets divide by it
 
 
 def build(lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: int = 0) -> Partition:
@@ -48,8 +47,8 @@ def build(lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: int = 0) -> 
         centres = frame.to_lat_lon(_centres(frame.to_metres(*spots), photos_S, cells, seed))
     else:
         centres = lat_lon(_centres(unit_vectors(*spots), photos_S, cells, seed))
-    partition = _fill_empty(Partition(KIND, *centres, radius_km=_LEAST_RADIUS_KM), spots)
-    return replace(partition, radius_km=max(rms_radius_km(partition, lat, lon), _LEAST_RADIUS_KM))
+    partition = _fill_empty(Partition(KIND, *centres, radius_km=LEAST_RADIUS_KM), spots)
+    return replace(partition, radius_km=max(rms_radius_km(partition, lat, lon), LEAST_RADIUS_KM))
 
 
 def _centres(points_SD: Floats, photos_S: NDArray[np.int64], cells: int, seed: int) -> Floats:
@@ -98,7 +97,7 @@ def _fill_empty(partition: Partition, spots: Floats) -> Partition:
             return partition
         farthest = np.argsort(-distance_km(spots[0], spots[1], lat[cell_S], lon[cell_S]), kind="stable")[: empty.size]
         lat[empty], lon[empty] = spots[0, farthest], spots[1, farthest]
-        partition = Partition(partition.kind, lat, lon, radius_km=_LEAST_RADIUS_KM)
+        partition = Partition(partition.kind, lat, lon, radius_km=LEAST_RADIUS_KM)
     used = np.unique(partition.assign(spots[0], spots[1]))
     log.warning("%d cells instead of %d: the others stayed without a photo", used.size, len(partition))
-    return Partition(partition.kind, lat[used], lon[used], radius_km=_LEAST_RADIUS_KM)
+    return Partition(partition.kind, lat[used], lon[used], radius_km=LEAST_RADIUS_KM)

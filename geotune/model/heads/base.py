@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from geotune.geo.sphere import Floats
@@ -116,6 +116,18 @@ class Head(nn.Module, ABC):
             length_N1 = np.linalg.norm(position_NP, axis=-1, keepdims=True)
             position_NP = position_NP * np.minimum(1.0, FARTHEST_RADII / np.maximum(length_N1, 1e-12))
         return {"position": torch.from_numpy(position_NP.astype(np.float32))}
+
+    @property
+    def remembers(self) -> NDArray[np.int64]:
+        """Rows of the training photos whose features the head keeps: none, as a rule."""
+        return np.empty(0, np.int64)
+
+    def remember(self, features: Iterable[Tensor]) -> None:
+        """Keep the raw features, batches (b, D) in order, of the photos that `remembers` names.
+
+        Training calls it in eval mode after every epoch, as the features may have changed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps no photos")
 
     @abstractmethod
     def outputs(self, features_BD: Tensor) -> Outputs:

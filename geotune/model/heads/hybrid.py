@@ -3,39 +3,25 @@
 from typing import Literal
 
 import torch
-from numpy.typing import ArrayLike
 from pydantic import Field
 from torch import Tensor, nn
 
-from geotune.config import Settings
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Fitted, Outputs, Targets
-from geotune.model.heads.cells import CellsHead, fit_cells
+from geotune.model.heads.cells import CellsHead, OnCells
 from geotune.model.losses import geodesic
 
 VOTING = 8
 """Cells a photo whose offsets are trained: beyond them a label has next to no weight."""
 
 
-class HybridSettings(Settings):
+class HybridSettings(OnCells):
     """`model.head.*` of a head that classifies into cells and regresses the offset from the cell's centre."""
 
     name: Literal["hybrid"] = "hybrid"
-    """How features become a place: by regression, by cells, or by both (hybrid)"""
-    cells: int = Field(64, ge=2, le=1_000_000)
-    """Number of cells (k-means of the training places); fewer where there are fewer places"""
+    """How features become a place"""
     alpha: float = Field(0.1, ge=0)
     """Weight of the offset's geodesic error, in RMS cell radii, beside the cells' cross-entropy"""
-    hidden: int = Field(0, ge=0, le=16384)
-    """Width of a hidden layer; 0 is none"""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the head's inputs dropped in training"""
-    smoothing: float = Field(1.0, ge=0, le=100)
-    """Width of the Gaussian labels around the true place, in RMS cell radii; 0 is one hard label"""
-
-    def fit(self, geography: Geography, lat_deg: ArrayLike, lon_deg: ArrayLike, seed: int) -> Fitted:
-        """The cells of the training places."""
-        return fit_cells(self.cells, lat_deg, lon_deg, seed)
 
     def build(self, width: int, geography: Geography, fitted: Fitted) -> "HybridHead":
         """The module for features of that width."""
@@ -63,7 +49,8 @@ class HybridHead(CellsHead):
         offset_BvP = outputs["offsets"].float().gather(1, index_BvP)
         point_BvP = self.centres[cell_Bv] + offset_BvP * self.cell_radius
         distance_Bv = geodesic(point_BvP, targets["position"][:, None]) / self.cell_radius
-        offset = (weight_Bv * distance_Bv).sum(-1).mean()
+        inside_B = targets["cell"] >= 0  # a photo outside all cells must not teach cell 0 where it lies
+        offset = ((weight_Bv * distance_Bv).sum(-1) * inside_B).sum() / inside_B.sum().clamp(min=1)
         return {"loss": cells + self.settings.alpha * offset, "cells": cells, "offset": offset}
 
     def decode(self, outputs: Outputs) -> Answers:

@@ -21,7 +21,7 @@ class RegressionSettings(Settings):
     """`model.head.*` of a head that regresses the coordinates."""
 
     name: Literal["regression"] = "regression"
-    """How features become a place: by regression, by cells, or by both (hybrid)"""
+    """How features become a place"""
     loss: Literal["mse", "smooth_l1"] = "mse"
     """The loss on coordinates, in units of the training places' RMS radius"""
     alpha: float = Field(0.1, ge=0)
