@@ -76,9 +76,12 @@ class Copy:
     def fetch(self, name: str) -> Path:
         """The local path of the file `name`, fetched unless it is there. Raises FileNotFoundError, GeotuneError."""
         path = self.folder / name
-        if version := download(self.address(name), path, self.folder.parent / "coming"):
+
+        def note(version: str) -> None:
             with self._journal.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps([name, version]) + "\n")
+                stream.write("\n" + json.dumps([name, version]))  # behind whatever half of a line a kill has left
+
+        download(self.address(name), path, self.folder.parent / "coming", note)
         return path
 
     def fetch_all(self, names: Iterable[str], on_progress: OnProgress | None = None, *, needed: bool = True) -> None:

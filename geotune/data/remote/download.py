@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -70,29 +71,35 @@ def version_of(url: str) -> tuple[str, int | None]:
     return f"{size} {said}", size
 
 
-def download(url: str, to: Path, work: Path) -> str:
-    """Fetch a file unless it is there, and return its version, else "". Who asks at the same time waits for the first.
+def download(url: str, to: Path, work: Path, note: Callable[[str], None]) -> None:
+    """Fetch a file unless it is there; who asks at the same time waits for the first. `note(version)` comes before it
+    lies there: no kill leaves a file of which no version is known.
 
     It comes in under its name only when whole; what is not is kept in the folder `work`. Raises FileNotFoundError, and
     GeotuneError for any other fault.
     """
     if to.is_file():
-        return ""
+        return
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)
         with FileLock(work / f"{key}.lock"):
             if to.is_file():
-                return ""
-            version, size = version_of(url)
-            part = work / f"{key}-{hashlib.sha256(version.encode()).hexdigest()[:16]}.part"
-            for other in work.glob(f"{key}-*.part"):
-                if other != part:  # of a version that is no more
-                    other.unlink(missing_ok=True)
-            patiently(url, lambda: _get(url, part, size))
-            part.replace(to)
-            return version
+                return
+            for _ in range(ATTEMPTS):
+                version, size = version_of(url)
+                part = work / f"{key}-{hashlib.sha256(version.encode()).hexdigest()[:16]}.part"
+                for other in work.glob(f"{key}-*.part"):
+                    if other != part:  # of a version that is no more
+                        other.unlink(missing_ok=True)
+                patiently(url, partial(_get, url, part, size))
+                if version_of(url)[0] == version:
+                    note(version)
+                    part.replace(to)
+                    return
+                part.unlink(missing_ok=True)  # it may be of both
+            raise GeotuneError(f"{url}: changes while it is fetched", "try again when its upload is done")
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,7 +1,9 @@
 import functools
 import http.server
+import itertools
 import json
 import multiprocessing
+import os
 import shutil
 import threading
 from collections import Counter
@@ -45,6 +47,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 server.cut -= 1
                 data = data[: len(data) // 2]
                 self.close_connection = True
+            if path.suffix == ".msg":
+                server.meanwhile()
             self.wfile.write(data)
 
     def do_HEAD(self) -> None:
@@ -65,6 +69,7 @@ def site(tmp_path: Path) -> Iterator[Any]:
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
     server.asked, server.heads, server.ranged = Counter(), Counter(), []
     server.lists, server.ranges, server.cut, server.status = False, True, 0, 0
+    server.meanwhile = lambda: None
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -206,6 +211,29 @@ def test_after_too_many_breaks_it_is_said_and_the_next_call_goes_on(dataset: Dat
     assert shards_of(there) == []
     site.cut = 0
     assert photos(there, "valid") == photos(dataset, "valid")
+
+
+def test_what_changes_while_it_comes_is_fetched_again(dataset: Dataset, site: Any) -> None:
+    """Of one version, never the beginning of one and the end of another."""
+    shard = dataset.folder / "train" / "shard_0.msg"
+
+    def uploaded_again() -> None:
+        shard.write_bytes(b"B" * shard.stat().st_size)
+        os.utime(shard, (2e9, 2e9))
+
+    site.cut, site.meanwhile = 1, uploaded_again
+    copy = Copy.make(f"{site.url}/made")
+    assert set(copy.fetch("train/shard_0.msg").read_bytes()) == {ord("B")}
+
+
+def test_what_never_stops_changing_is_said(dataset: Dataset, site: Any) -> None:
+    shard, times = dataset.folder / "train" / "shard_0.msg", itertools.count(1_000_000_000)
+    site.meanwhile = lambda: os.utime(shard, (next(times),) * 2)
+    copy = Copy.make(f"{site.url}/made")
+    with pytest.raises(GeotuneError, match="changes while it is fetched") as caught:
+        copy.fetch("train/shard_0.msg")
+    assert "upload" in caught.value.hint
+    assert not (copy.folder / "train" / "shard_0.msg").exists()
 
 
 def test_without_a_network_the_copy_serves(dataset: Dataset, site: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -367,6 +395,20 @@ def test_a_cache_that_cannot_be_written_is_said(dataset: Dataset, site: Any, cac
     with pytest.raises(GeotuneError, match="cannot be written") as caught:
         open_dataset(f"{site.url}/made")
     assert "GEOTUNE_CACHE" in caught.value.hint
+
+
+def test_no_file_lies_there_without_its_version(dataset: Dataset, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill tears the journal's last line at most, and what comes next is noted all the same."""
+    copy = open_dataset(f"{site.url}/made").copy
+    assert copy
+    copy._journal.write_text('["train/sha')
+    copy.fetch("train/shard_0.msg")
+    assert "train/shard_0.msg" in copy._versions()
+    copy._journal.unlink()
+    copy._journal.mkdir()  # as a kill in the instant before it is noted
+    with pytest.raises(GeotuneError, match="cannot be kept"):
+        copy.fetch("train/shard_1.msg")
+    assert not (copy.folder / "train" / "shard_1.msg").exists()
 
 
 def test_a_torn_journal_is_no_harm(dataset: Dataset, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
