@@ -2,6 +2,7 @@
 
 Of a dataset comes `dataset.json` first, each time; then the indices; and a shard when its first photo is read. A copy
 belongs to one `dataset.json`: where that changes there will be another, and who reads the old one goes on undisturbed.
+A shard that changes under the same `dataset.json` is removed from the copy by whoever opens it next, and fetched anew.
 """
 
 import logging
