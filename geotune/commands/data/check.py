@@ -1,12 +1,11 @@
 """`geotune data check`: what a dataset holds, whether it is whole, and whether a result on it can be trusted."""
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from geotune.commands.data.common import progress, show
+from geotune.commands.data.common import progress, show, show_flattery
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -134,14 +133,9 @@ def _show_flattery(found: "Audit", dataset: "Dataset") -> None:
     # of few photos to test on `show` has spoken
     told = [one for one in found.flattery if one.kind != "few" or (test and enough(test))]
     if told:
-        click.echo(
-            "\nA result on this split would flatter. To mend it, import again with what stands behind the arrow:"
-        )
+        show_flattery(told, "import again")
     else:
         click.echo(f"\nNothing flatters: an error says how well it does {dataset.split_question}.")
-    for one in told:
-        click.echo(textwrap.fill(one.words, 110, initial_indent="  - ", subsequent_indent="    "))
-        click.echo(f"    -> {one.mend}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import click
 
 if TYPE_CHECKING:
+    from geotune.data.audit.flattery import Flattery
     from geotune.data.dataset import Dataset
 
 
@@ -62,6 +63,14 @@ def show_cases(left_out: Mapping[str, int], noted: Mapping[str, int], examples: 
     if noted:
         click.echo("\nKept, but worth a look:")
         _count(noted, str, why)
+
+
+def show_flattery(told: "Sequence[Flattery]", mend: str) -> None:
+    """Why a result on the split would look better than it is, and what mends it; of few photos `show` has spoken."""
+    click.echo(f"\nA result on this split would flatter. To mend it, {mend} with what stands behind the arrow:")
+    for one in told:
+        click.echo(textwrap.fill(one.words, 110, initial_indent="  - ", subsequent_indent="    "))
+        click.echo(f"    -> {one.mend}")
 
 
 def _count(cases: Mapping[str, int], line: Callable[[str], str], why: Callable[[str], str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from geotune.commands.data.common import cleaning_up, progress, say_next, show, show_cases
+from geotune.commands.data.common import cleaning_up, progress, say_next, show, show_cases, show_flattery
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ SETTLED = (
 @click.option("--max-side", default=512, show_default=True, help="Longest side of a stored photo in pixels.")
 @click.option("--quality", default=90, show_default=True, help="JPEG quality of a stored photo.")
 @click.option("--columns", default="all", show_default=True, metavar="NAMES",
-              help="Which of the source's other columns are kept: all, none, or a,b,c.")  # fmt: skip
+              help="Other columns that are kept: all (but EXIF and serial numbers), none, or a,b,c.")  # fmt: skip
 @click.option("--keep-far", is_flag=True, help="Keep a region's photos that lie far from all others.")
 @click.option("--keep-duplicates", is_flag=True, help="Keep copies of the same file.")
 @click.pass_context
@@ -168,6 +168,8 @@ def _tell_what_was_done(done: "Imported", add: bool, source: "Source") -> None:
         click.echo(f"\nOther columns kept with each photo: {', '.join(done.columns)}  (--columns none leaves them out)")
     if done.own_splits:
         click.echo(f"\n{source.path.name} has splits of its own: --split given keeps to them.")
+    if told := [one for one in done.flattery if one.kind != "few"]:  # of few photos `show` has spoken
+        show_flattery(told, f"remove {done.out} and import again")  # more of it: geotune data check
     if (dataset.folder / "cleaning.html").is_file():
         click.echo(f"\nEvery case, with a map and pictures:  {done.out / 'cleaning.html'}")
     say_next(dataset, done.out)

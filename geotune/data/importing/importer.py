@@ -12,6 +12,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from geotune.config import Settings
+from geotune.data.audit.audit import audit
+from geotune.data.audit.flattery import Flattery
 from geotune.data.catalogue import kind_of
 from geotune.data.clean import CleanSettings, Finding, clean
 from geotune.data.diagnose import TABLE_SUFFIXES
@@ -98,6 +100,8 @@ class Imported:
     """Photos by split."""
     on_places: str = ""
     """What the user has to know of the places that the source names, or ""."""
+    flattery: Sequence[Flattery] = ()
+    """Why a result on the split would look better than it is."""
 
 
 def import_photos(
@@ -149,8 +153,10 @@ def import_photos(
             report(writer.part, catalogue, findings, cases, by_id(intake), splits=of_row)
     noted, _ = counts(found for found in findings if not found.left_out)
     added = Counter({name: int((of_row == name).sum()) for name in SPLITS})
+    divided = catalogue.iloc[kept[in_split]].assign(split=split[in_split], place=place[in_split].astype(str))
     told = _on_places(catalogue["place"].iloc[kept].to_numpy(str), settings.split)
-    return Imported(out, writer.left_out, examples, noted, intake.columns, own_splits, added, told)
+    flattering = audit(divided, writer.split).flattery
+    return Imported(out, writer.left_out, examples, noted, intake.columns, own_splits, added, told, flattering)
 
 
 def _extent(lat: Floats, lon: Floats) -> Extent:
