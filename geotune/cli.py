@@ -21,7 +21,7 @@ COMMANDS = {  # name: one line; the command is the function `command` of geotune
     "train": "Train one config, such as a search's best.yaml.",
     "evaluate": "Measure an exported model on a dataset's test split.",
     "predict": "Say where photos were taken.",
-    "data": "Import photos, build the demo dataset, check a dataset.",
+    "data": "Import photos, check a dataset, and what else belongs to data.",
     "ui": "Open the MLflow pages of your runs in a browser.",
 }
 

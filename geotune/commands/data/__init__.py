@@ -11,4 +11,4 @@ COMMANDS = {
     "cache": "Show or clear what is kept of decoded photos, features and remote folders.",
 }
 
-command = Lazy(COMMANDS, __name__, help="Import photos, build the demo dataset, check a dataset.")
+command = Lazy(COMMANDS, __name__, help="Import photos, check a dataset, and what else belongs to data.")
