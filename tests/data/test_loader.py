@@ -78,6 +78,16 @@ def test_as_many_threads_as_the_lease_has_cpus(cpus: int) -> None:
         iterator.close()
 
 
+def test_what_holds_the_interpreter_gets_one_thread() -> None:
+    with leased(8):
+        for augmentation, most in ((LIGHT, 1), (Augmentation.of("light", fused=True), 8)):
+            iterator = batches(IMAGES, np.tile(np.arange(23), 20), 2, augmentation=augmentation)
+            for _ in range(20):
+                next(iterator)
+            assert 1 <= sum(thread.name.startswith("loader") for thread in threading.enumerate()) <= most
+            iterator.close()
+
+
 def test_every_photo_once_in_the_given_order_with_a_ragged_end() -> None:
     indices = order(23, 0, 1)
     found = list(batches(IMAGES, indices, 5))
