@@ -20,6 +20,8 @@ _Waiting = tuple[Bytes, Ints, list[Future[None]]]
 
 AHEAD = 2
 """Portions that wait for a thread, besides those at which the threads are."""
+SMALL_PX = 160
+"""Photos smaller than this are varied faster than threads take turns."""
 PORTION = 64
 """Photos that a thread prepares at a time: all threads are at one large batch, instead of one batch each in memory."""
 
@@ -59,7 +61,7 @@ def batches(
     iterator early stops the threads.
     """
     indices = np.asarray(indices, np.int64)
-    threads, own = _threads(augmentation), threading.local()
+    threads, own = _threads(augmentation, images.shape[1]), threading.local()
     buffers = _Buffers((batch_size, *images.shape[1:]))
     numbers = images.rows if isinstance(images, Photos) else None  # a photo varies alike in every subset
 
@@ -95,12 +97,14 @@ def batches(
                     portion.cancel()
 
 
-def _threads(augmentation: Augmentation) -> int:
-    """As many as the lease has CPUs; one for albumentations, whose Python holds the interpreter's lock.
+def _threads(augmentation: Augmentation, side: int) -> int:
+    """As many as the lease has CPUs where that pays: not for albumentations, whose Python holds the interpreter's lock.
 
-    Measured on two cores: a second thread took 30 (224 px) to 95 % (96 px) more CPU time, and the photos came later.
+    Measured on two cores: a second thread took 30 (224 px) to 95 % (96 px) more CPU time, and the photos came later;
+    the fused path gains from 160 px on.
     """
-    return min(MOST, lease()) if augmentation.is_plain or augmentation.fused else 1
+    pays = augmentation.is_plain or (augmentation.fused and side >= SMALL_PX)
+    return min(MOST, lease()) if pays else 1
 
 
 def _ready(batch: _Waiting) -> Batch:

@@ -80,8 +80,14 @@ def test_as_many_threads_as_the_lease_has_cpus(cpus: int) -> None:
 
 def test_what_holds_the_interpreter_gets_one_thread() -> None:
     with leased(8):
-        for augmentation, most in ((LIGHT, 1), (Augmentation.of("light", fused=True), 8)):
-            iterator = batches(IMAGES, np.tile(np.arange(23), 20), 2, augmentation=augmentation)
+        large, fused = np.zeros((23, 160, 160, 3), np.uint8), Augmentation.of("light", fused=True)
+        for images, augmentation, most in (
+            (IMAGES, LIGHT, 1),
+            (IMAGES, fused, 1),
+            (large, LIGHT, 1),
+            (large, fused, 8),
+        ):
+            iterator = batches(images, np.tile(np.arange(23), 20), 2, augmentation=augmentation)
             for _ in range(20):
                 next(iterator)
             assert 1 <= sum(thread.name.startswith("loader") for thread in threading.enumerate()) <= most
