@@ -4,13 +4,14 @@ import secrets
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 
 class Known(BaseModel):
     """Salted hashes of names, each with the number that stands for it in the dataset."""
 
-    salt: str = Field(default_factory=lambda: secrets.token_hex(16))
+    salt: str = ""
+    """Drawn with the first name: a dataset without any is the same bytes whenever it is made."""
     cameras: dict[str, int] = {}
     places: dict[str, int] = {}
 
@@ -27,4 +28,5 @@ class Known(BaseModel):
         self.places.update((self._hash(name), int(number)) for name, number in named if name)
 
     def _hash(self, name: str) -> str:
+        self.salt = self.salt or secrets.token_hex(16)
         return blake2b(name.encode("utf-8", "replace"), key=self.salt.encode()[:64], digest_size=8).hexdigest()

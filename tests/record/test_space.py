@@ -93,7 +93,7 @@ def test_all_faults_at_once() -> None:
         ({"model.head.hidden": {"choice": [1, 1]}}, "a value twice"),
         ({"train.clip": {"uniform": [0, 1], "when": {"optim.name": ["sgd"]}}}, "optim.name is not searched here"),
         ({"train.clip": {"uniform": [0, 1], "when": {"model.head.name": ["mixture"]}}}, "is never 'mixture'"),
-        ({"model.head.name": {"choice": ["cells", "foo"]}}, "expected one of regression, cells, hybrid; got 'foo'"),
+        ({"model.head.name": {"choice": ["cells", "foo"]}}, "retrieval, custom; got 'foo'"),
         ({"model.head.cells": {"choice": [32, 64]}}, "regression has no such setting; add when"),
     ],
 )
