@@ -70,13 +70,8 @@ def median_of(name: str, errors_km: Floats, extent: Extent) -> dict[str, Measure
     return {f"{name}_{UNIT[extent]}": Measure(errors_km * PER_KM[extent], "median")}
 
 
-def summarise(errors_km: ArrayLike, extent: Extent) -> dict[str, float]:
-    """The values of `measures`. Raises ValueError on no errors. One NaN makes every distance NaN."""
-    return {name: measure.value() for name, measure in measures(errors_km, extent).items()}
-
-
 def metric_names(extent: Extent) -> list[str]:
-    """Every metric of an epoch, full and without prefix, in the order of `summarise`; the baseline last."""
+    """Every metric of an epoch, full and without prefix, in the order of `measures`; the baseline last."""
     return [*measures(np.zeros(1), extent), f"baseline_{UNIT[extent]}"]
 
 

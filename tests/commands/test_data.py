@@ -13,23 +13,9 @@ import msgpack
 import numpy as np
 import pytest
 
-from geotune.cli import main
 from geotune.data.dataset import open_dataset
 
 Run = tuple[int, str, str]
-
-
-@pytest.fixture
-def geotune(capsys: pytest.CaptureFixture[str]):
-    """`geotune("data", …)` -> exit code, stdout, stderr."""
-
-    def run(*words: object) -> Run:
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

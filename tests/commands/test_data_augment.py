@@ -1,25 +1,19 @@
 """`geotune data augment`: the list and the picture."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from geotune.cli import main
 from geotune.data.augment import POLICIES
 
 
 @pytest.fixture
-def shown(capsys):
+def shown(geotune):
     """`shown(*words)` -> exit code, stdout, stderr of `geotune data augment`."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main(["data", "augment", *map(str, words)])
-        return (ended.value.code, *capsys.readouterr())
-
-    return run
+    return partial(geotune, "data", "augment")
 
 
 @pytest.fixture

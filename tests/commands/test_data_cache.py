@@ -1,11 +1,11 @@
 """`geotune data cache`."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from geotune.cli import main
 from geotune.data.cache.entries import describe, entries
 from geotune.data.cache.layout import open_stored
 from geotune.data.cache.shared_array import shared_array
@@ -20,15 +20,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def shown(capsys):
+def shown(geotune):
     """`shown(*words)` -> exit code, stdout, stderr of `geotune data cache`."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main(["data", "cache", *words])
-        return (ended.value.code, *capsys.readouterr())
-
-    return run
+    return partial(geotune, "data", "cache")
 
 
 def fill(name: str, count: int, of: int = 10) -> Photos:

@@ -1,10 +1,10 @@
 """`geotune data cells`: the numbers, the map, the file, and mistakes."""
 
 import json
+from functools import partial
 
 import pytest
 
-from geotune.cli import main
 from geotune.commands.data.cells import KINDS
 from geotune.geo.cells.kinds import KINDS as BUILT
 from tests.train.conftest import write
@@ -16,15 +16,9 @@ def town(tmp_path_factory):
 
 
 @pytest.fixture
-def shown(capsys, town):
+def shown(geotune, town):
     """`shown(*words)` -> exit code, stdout, stderr of `geotune data cells` on a small dataset."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main(["data", "cells", str(town), *map(str, words)])
-        return (ended.value.code, *capsys.readouterr())
-
-    return run
+    return partial(geotune, "data", "cells", town)
 
 
 def test_the_command_knows_every_kind():

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geotune.cli import main
 from geotune.data.catalogue import COLUMNS
 from geotune.data.clean import Finding
 from geotune.data.dataset import open_dataset
@@ -24,19 +23,6 @@ from geotune.report.cleaning import write_report
 from tests.data.split.points import METRE, settings
 
 Run = tuple[int, str, str]
-
-
-@pytest.fixture
-def geotune(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """`geotune("data", …)` -> exit code, stdout, stderr."""
-
-    def run(*words: object) -> Run:
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return run
 
 
 def picture(seed: int) -> bytes:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.cache.allocate import allocate
+from geotune.data.cache.locks import is_locked
 
 Ints = npt.NDArray[np.int64]
 
@@ -64,7 +65,7 @@ class Claims:
             state = self._state[rows]
             open_ = state == FREE
             for claimer in np.unique(state[~open_ & (state != FILLED)]):
-                if claimer != self._me and (int(claimer) in self._slow or self._dead(int(claimer))):
+                if claimer != self._me and (int(claimer) in self._slow or not is_locked(self._claimer(int(claimer)))):
                     open_ |= state == claimer
             mine: Ints = rows[open_][:most]
             self._state[mine] = self._me
@@ -122,19 +123,6 @@ class Claims:
             self._state[np.flatnonzero(self._state == number)] = FREE
             return number
         raise OSError(f"{self._folder}: {FILLED:,} processes fill it")
-
-    def _dead(self, number: int) -> bool:
-        try:
-            descriptor = os.open(self._claimer(number), os.O_RDWR)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(descriptor)
-        return True
 
     def _claimer(self, number: int) -> Path:
         return self._folder / "claimers" / str(number)

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from geotune.data.cache.locks import is_locked
 from geotune.errors import GeotuneError
 
 KINDS = ("photos", "features", "remote")
@@ -198,17 +199,7 @@ def _throw(folder: Path) -> None:
 
 def free(folder: Path) -> bool:
     """Whether nobody holds an entry."""
-    try:
-        descriptor = os.open(folder / "used", os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return not is_locked(folder / "used")
 
 
 def _folders(parent: Path) -> list[Path]:
