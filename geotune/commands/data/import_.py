@@ -1,6 +1,5 @@
 """`geotune data import`: photos of any source become a dataset, or join one."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from geotune.commands.data.common import cleaning_up, progress, say_next, show, show_cases, show_flattery
+from geotune.commands.data.fetched import fetched
 from geotune.errors import GeotuneError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def command(
         open_dataset(out)  # before the source is looked at, which may take its time
     else:
         refuse_existing(out.expanduser(), Path(source))  # before the source: they may stand in the wrong order
-    given = source_of(_fetched(ctx, source), images=images, labels=labels)
+    given = source_of(fetched(source, in_place=options["in_place"]), images=images, labels=labels)
     _refuse_in_place(ctx, given)
     if add:
         with _saying(out, add), cleaning_up(), progress() as tell:
@@ -107,24 +107,6 @@ def command(
         with _saying(out, add), cleaning_up(), progress() as tell:
             done = import_photos(chosen, out, on_progress=tell, report=write_report)
     _tell_what_was_done(done, add, given)
-
-
-def _fetched(ctx: click.Context, source: str) -> Path:
-    """Where the source lies on this machine, once it does."""
-    from geotune.data.remote.remote import local, url_of
-
-    if url_of(source) is None:
-        return local(source)
-    if ctx.params["in_place"]:
-        raise GeotuneError(
-            f"--in-place: {source} lies elsewhere, and its copy in the cache may be cleared",
-            "leave --in-place out; or download the shards into a folder of your own",
-        )
-    with progress() as tell:
-        path = local(source, lambda done, of: tell("fetching files", done, of))
-    if (path / "dataset.json").is_file():
-        raise GeotuneError(f"{source}: a dataset already", f"use it: geotune search data={shlex.quote(source)}")
-    return path
 
 
 @contextmanager

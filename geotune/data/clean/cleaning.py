@@ -9,7 +9,7 @@ import numpy.typing as npt
 from geotune.data.clean.copies import same_file, same_picture
 from geotune.data.clean.finding import Finding
 from geotune.data.clean.journeys import in_bursts, jumps, stale
-from geotune.data.clean.positions import far_from_all, inaccurate, shared_positions
+from geotune.data.clean.positions import far_from_all, inaccurate, outlying, shared_positions
 from geotune.data.clean.settings import CleanSettings
 from geotune.geo.metrics import Extent
 
@@ -45,6 +45,7 @@ def clean(
         *jumps(catalogue, keep, settings),
         *stale(catalogue, keep, settings),
         *same_picture(catalogue, keep, settings),
+        *outlying(catalogue, keep, extent),
         *inaccurate(catalogue, keep, settings),
         *shared_positions(catalogue, keep, settings),
         *in_bursts(catalogue, keep),

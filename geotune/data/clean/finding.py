@@ -16,6 +16,7 @@ Ints = npt.NDArray[np.int64]
 DUPLICATE = "the same file as another photo"
 CONTRADICTORY = "the same file at different positions"
 FAR = "far from all others"
+OUTLYING = "far out, for a region of this size"
 NEAR_DUPLICATE = "looks the same as another photo"
 ELSEWHERE = "looks the same as a photo elsewhere"
 BURST = "one of a burst"
@@ -31,6 +32,8 @@ WHY = {
     "Import leaves all of them out, unless --keep-duplicates is given",
     FAR: "a wrong position, or a photo of a holiday: it stretches the region that a model has to cover. Import leaves "
     "it out of a region, unless --keep-far is given",
+    OUTLYING: "often a wrong sign, a swapped digit or a photo taken on the way: it stretches the region that a model "
+    "has to cover. Look at it on the map, and remove it if it is wrong",
     NEAR_DUPLICATE: "a smaller copy, an edited one, or two shots from one spot: together in training it does no harm, "
     "across splits it flatters (geotune data check)",
     ELSEWHERE: "one of the two positions is probably wrong; or it is a poster, a screenshot, or two streets that look "

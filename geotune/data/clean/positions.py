@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geotune.data.audit.flattery import ground
-from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION, Finding, findings
+from geotune.data.clean.finding import FAR, INACCURATE, OUTLYING, SHARED_POSITION, Finding, findings
 from geotune.data.clean.reach import reachable
 from geotune.data.clean.settings import CleanSettings
 from geotune.data.split.near import Points
@@ -21,6 +21,12 @@ Ints = npt.NDArray[np.int64]
 
 ALMOST_A_REGION = 0.8
 """With this share of the photos near their middle the rest is worth a note, though the extent is the world."""
+
+
+OUTLYING_TIMES = 10
+"""So many times as far from the middle as most photos: a wrong sign of the longitude in Cambridge is 30 times."""
+FEWEST = 20
+"""Of fewer photos nothing is usual."""
 
 
 def far_from_all(
@@ -45,6 +51,20 @@ def far_from_all(
     gone = extent == "region" and not settings.keep_far
     found = findings(catalogue, rows[stray], FAR, details, rows[nearest[stray]], left_out=gone)
     return found, rows[stray] if gone else rows[:0]
+
+
+def outlying(catalogue: "DataFrame", keep: Bools, extent: Extent) -> list[Finding]:
+    """Photos of a region more than OUTLYING_TIMES as far from its middle as nine of ten photos are, beyond 1 km."""
+    rows = np.flatnonzero(keep)
+    if extent == "world" or len(rows) < FEWEST:
+        return []
+    lat, lon = (catalogue[name].to_numpy(np.float64)[rows] for name in ("lat", "lon"))
+    km = distance_km(lat, lon, *geometric_median(lat, lon))
+    usual = float(np.quantile(km, 0.9))
+    out = np.flatnonzero(km > max(1.0, OUTLYING_TIMES * usual))
+    around = ground(1000 * usual)
+    details = [f"{ground(1000 * km[row])} from the middle, around which nine of ten lie within {around}" for row in out]
+    return findings(catalogue, rows[out], OUTLYING, details)
 
 
 def shared_positions(catalogue: "DataFrame", keep: Bools, settings: CleanSettings) -> list[Finding]:

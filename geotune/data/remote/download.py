@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from geotune.data.cache.entries import locked
+from geotune.data.cache.room import make_room
 from geotune.errors import GeotuneError
 
 T = TypeVar("T")
@@ -19,6 +21,8 @@ T = TypeVar("T")
 ATTEMPTS = 4
 CHUNK_BYTES = 16 * 2**20
 PAUSE_SECONDS = 0.5
+LARGE_BYTES = 2**20
+"""From here on a file asks for room in the cache."""
 
 VERSIONS = (
     "ETag", "etag", "md5Hash", "Content-MD5", "blob_id", "generation", "Last-Modified", "LastModified", "last_modified",
@@ -93,6 +97,7 @@ def download(url: str, to: Path, work: Path, note: Callable[[str], None]) -> Non
                 for other in work.glob(f"{key}-*.part"):
                     if other != part:  # of a version that is no more
                         other.unlink(missing_ok=True)
+                _make_room(url, (size or 0) - (part.stat().st_size if part.exists() else 0))
                 patiently(url, partial(_get, url, part, size))
                 if version_of(url)[0] == version:
                     note(version)
@@ -107,6 +112,18 @@ def download(url: str, to: Path, work: Path, note: Callable[[str], None]) -> Non
             f"{url}: cannot be kept at {to} ({error.strerror})",
             "free some space, or name another disk: export GEOTUNE_CACHE=/path/with/space",
         ) from None
+
+
+def _make_room(url: str, size: int) -> None:
+    """Hold the cache's limit for a shard; what is small is not worth the look."""
+    if size < LARGE_BYTES:
+        return
+    with locked():
+        if make_room([size]) is None:
+            raise GeotuneError(
+                f"{url}: its {size / 1e6:,.0f} MB do not fit into the cache",
+                "see what is in it: geotune data cache; or let it have more: export GEOTUNE_CACHE_LIMIT=100GB",
+            )
 
 
 def _get(url: str, part: Path, size: int | None) -> None:

@@ -4,17 +4,17 @@ A CSV file (`IMG_ID,LAT,LON,…`) or a mapping in JSON: `{"img_id": [coarse, mid
 `{"lat": …, "lon": …}`. Held as Arrow columns: five million rows take a few hundred MB.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from geotune.data.diagnose import PHOTO_SUFFIXES, TABLE_SUFFIXES
 from geotune.data.sources.columns import ID_NAMES, IMAGE_NAMES, NAMES, columns_of, flat
+from geotune.data.sources.mapping import LONGEST_PAIR, PAIRS_AT_ONCE, pairs, read_mapping, row_of
 from geotune.data.sources.table import csv_rows
 from geotune.errors import GeotuneError
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = {"id": (*ID_NAMES, *IMAGE_NAMES), **NAMES}
-CELLS = ("cell_coarse", "cell_middle", "cell_fine")
-CHUNK_CHARS, LONGEST_PAIR = 2**16, 2**20
-PAIRS_AT_ONCE = 50_000
 
 
 class Labels:
@@ -33,19 +30,27 @@ class Labels:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._ids, self._table = _read_json(path) if path.suffix.lower() == ".json" else _read_csv(path)
+            self._ids, self._table = read_mapping(path) if path.suffix.lower() == ".json" else _read_csv(path)
         except OSError as error:
             raise GeotuneError(f"{path}: cannot be read ({error.strerror})", "name the table: --labels FILE") from None
         except UnicodeDecodeError:
             raise GeotuneError(f"{path}: not text in UTF-8", "save it in UTF-8") from None
         self._exact, self._bare = _Lookup(self._ids, str), _Lookup(self._ids, bare)
+        self._asked = np.zeros(len(self._ids), bool)
 
     def of(self, identity: str) -> dict[str, Any] | None:
         """The row of an id, as column -> value, or None. Ids match whole, else without folder and suffix."""
         row = self._exact.first(identity)
         if row is None:
             row = self._bare.only(bare(identity))
-        return None if row is None else {name: self._table[name][row].as_py() for name in self._table.column_names}
+        if row is None:
+            return None
+        self._asked[row] = True
+        return {name: self._table[name][row].as_py() for name in self._table.column_names}
+
+    def unasked(self) -> Iterator[str]:
+        """The ids that nobody has asked for."""
+        return (str(self._ids[int(row)].as_py() or "") for row in np.flatnonzero(~self._asked))
 
 
 def bare(identity: str) -> str:
@@ -135,76 +140,6 @@ def _read_csv(path: Path) -> "tuple[pa.ChunkedArray, pa.Table]":
     return table[columns["id"]], table.drop_columns([columns["id"]])
 
 
-def _read_json(path: Path) -> "tuple[pa.ChunkedArray, pa.Table]":
-    import pyarrow as pa
-
-    tables: list[pa.Table] = []
-    with path.open(encoding="utf-8-sig") as stream:
-        pairs = _pairs(path, stream)
-        while some := list(islice(pairs, PAIRS_AT_ONCE)):
-            rows = [{"id": key, **_row(path, key, value)} for key, value in some]
-            try:
-                tables.append(pa.Table.from_pylist(rows, schema=tables[0].schema if tables else None))
-            except (pa.ArrowException, TypeError) as error:
-                raise _no_mapping(path, str(error)[:200]) from None
-    if not tables:
-        raise _no_mapping(path, "it is empty")
-    table = pa.concat_tables(tables)
-    return table["id"], table.drop_columns(["id"])
-
-
-def _pairs(path: Path, stream: TextIO) -> Iterator[tuple[str, Any]]:
-    """The pairs of a JSON object of any size; raises GeotuneError for what is none."""
-    decoder = json.JSONDecoder()
-    buffer, at = stream.read(CHUNK_CHARS).lstrip(), 1
-    if not buffer.startswith("{"):
-        raise _no_mapping(path, f"it begins with {buffer[:20]!r}")
-    while True:
-        try:
-            key_at = _skip(buffer, at, ", \n\r\t")
-            if buffer.startswith("}", key_at):
-                return
-            key, colon = decoder.raw_decode(buffer, key_at)
-            value, behind = decoder.raw_decode(buffer, _skip(buffer, colon, ": \n\r\t"))
-            if behind == len(buffer):  # a number may go on
-                raise json.JSONDecodeError("more to come", "", behind)
-            if not isinstance(key, str):
-                raise _no_mapping(path, f"{key!r:.40} is no id")
-        except (ValueError, RecursionError) as error:
-            more = stream.read(CHUNK_CHARS) if len(buffer) - at < LONGEST_PAIR else ""
-            if not more:
-                raise _no_mapping(path, f"{error}"[:100]) from None
-            buffer, at = buffer[at:] + more, 0
-            continue
-        at = behind
-        yield key, value
-
-
-def _skip(text: str, at: int, what: str) -> int:
-    while at < len(text) and text[at] in what:
-        at += 1
-    return at
-
-
-def _row(path: Path, key: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return {name: item for name, item in flat(value).items() if isinstance(item, str | int | float)}
-    items = value if isinstance(value, list) else [value]
-    if not items or not all(isinstance(item, int | float) for item in items):
-        raise _no_mapping(path, f"{key!r:.40} leads to {value!r:.40}")
-    if len(items) == 2:
-        return {"latitude": float(items[0]), "longitude": float(items[1])}
-    names = CELLS if len(items) == len(CELLS) else [f"cell_{i}" for i in range(len(items))]
-    return dict(zip(names, items, strict=True))
-
-
-def _no_mapping(path: Path, why: str) -> GeotuneError:
-    return GeotuneError(
-        f"{path}: not a mapping of ids ({why})",
-        'expected {"id": [lat, lon]}, {"id": [coarse, middle, fine]} or a CSV file',
-    )
-
-
 def _is_labels(path: Path) -> bool:
     try:
         if path.suffix.lower() in TABLE_SUFFIXES:
@@ -213,10 +148,10 @@ def _is_labels(path: Path) -> bool:
         if path.suffix.lower() != ".json":
             return False
         with path.open(encoding="utf-8-sig") as stream:
-            first = next(_pairs(path, stream), ("", None))
+            first = next(pairs(path, stream), ("", None))
         mapping = isinstance(first[1], list) or (
             isinstance(first[1], dict) and "latitude" in columns_of(flat(first[1]))
         )
-        return mapping and bool(_row(path, *first))
+        return mapping and bool(row_of(path, *first))
     except (OSError, ValueError, GeotuneError):
         return False

@@ -16,11 +16,12 @@ from geotune.data.sources.labels import Labels, labels_beside
 from geotune.data.sources.why import (
     BAD_RECORD,
     CUT_OFF,
-    DAMAGED,
+    DAMAGED_BYTES,
     LISTED_TWICE,
     NO_COORDINATES,
     NO_IMAGE,
     NO_LABEL,
+    NO_RECORD,
     OUTSIDE,
 )
 from geotune.errors import GeotuneError
@@ -28,7 +29,7 @@ from geotune.errors import GeotuneError
 SUFFIX = ".msg"
 REASONS = {
     "cut off": CUT_OFF,
-    "damaged": DAMAGED,
+    "damaged": DAMAGED_BYTES,
     "no image": NO_IMAGE,
     "coordinates or place out of range": OUTSIDE,
     "only one of latitude and longitude": NO_COORDINATES,
@@ -54,7 +55,7 @@ class ShardsSource(Settings):
         tables = [Labels(path) for path in self.labels or self._beside(shards)]
         root = self.path.parent if self.path.is_file() else self.path
         seen = Ids()
-        photos = lost = 0
+        photos = lost = damage = 0
         for shard in shards:
             name, split = shard.relative_to(root).as_posix(), split_of(shard, root)
             seen.begin(name.removesuffix(SUFFIX))
@@ -62,8 +63,11 @@ class ShardsSource(Settings):
                 found = _look(record, shard, name, split, tables, seen)
                 photos += isinstance(found, Photo)
                 lost += isinstance(found, LeftOut) and found.reason == NO_COORDINATES
+                damage += isinstance(found, LeftOut) and found.reason in (CUT_OFF, DAMAGED_BYTES)
                 yield found
         yield from not_followed(linked, root)
+        if damage:  # whose photos were these? Without damage the table is just larger than the shards
+            yield from (LeftOut(name, NO_RECORD) for table in tables for name in table.unasked())
         if lost and not photos and not tables:
             raise GeotuneError(
                 f"{self.path}: its records have no coordinates, and no table of labels lies beside them",

@@ -30,7 +30,9 @@ NO_PICTURE = "a .json without its photo in the archive"
 BAD_JSON = "its .json cannot be read"
 NO_LABEL = "not in the table of labels"
 DAMAGED = "the file is damaged from here on"
+DAMAGED_BYTES = "damaged bytes between its records"
 CUT_OFF = "the file is cut off here"
+NO_RECORD = "in the table of labels, but in no shard"
 BAD_RECORD = "not a record of a photo"
 
 WHY = {
@@ -65,6 +67,8 @@ WHY = {
     BAD_JSON: "it is no JSON object of at most 1 MiB: write it again",
     NO_LABEL: "ids are compared with and without folder and suffix; name the right table with --labels FILE",
     DAMAGED: "the file was changed or its download failed: compare its checksum and fetch it again",
+    DAMAGED_BYTES: "the file was changed or its download failed; what follows the damage was read: fetch it again",
+    NO_RECORD: "shards are cut or damaged, and these photos were probably in them: fetch the shards again",
     CUT_OFF: "writing or downloading the file was interrupted: fetch it again",
     BAD_RECORD: "another kind of record, or a lost photo that the writer left as None",
 }

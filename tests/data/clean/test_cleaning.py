@@ -17,7 +17,7 @@ Make = Callable[..., pd.DataFrame]
 
 def test_what_goes_and_what_is_told(catalogue: Make) -> None:
     lat = 52 + np.arange(400) * 1e-4
-    lat[5], lat[20:32] = 10.0, 52.5
+    lat[5], lat[20:32] = 10.0, 52.1
     time = np.arange(400) * 1000.0
     time[101] = time[100] + 1
     shas = [f"{i:032x}" for i in range(400)]

@@ -7,8 +7,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geotune.data.clean.finding import FAR, INACCURATE, SHARED_POSITION
-from geotune.data.clean.positions import far_from_all, inaccurate, shared_positions
+from geotune.data.clean.finding import FAR, INACCURATE, OUTLYING, SHARED_POSITION
+from geotune.data.clean.positions import far_from_all, inaccurate, outlying, shared_positions
 from geotune.data.clean.settings import CleanSettings
 
 Make = Callable[..., pd.DataFrame]
@@ -99,3 +99,20 @@ def test_a_position_that_the_camera_doubts(catalogue: Make) -> None:
     made = catalogue(4, gps_error_m=[np.nan, 100, 1200, 5])
     (found,) = inaccurate(made, everything(made), SETTINGS)
     assert (found.id, found.reason, found.detail) == ("p2", INACCURATE, "±1.2 km")
+
+
+def test_a_wrong_sign_is_told_in_a_small_region(catalogue: Make) -> None:
+    """A campus at 0.118° E: one photo at 0.118° W is 16 km off, far from nothing and far out all the same."""
+    rng = np.random.default_rng(0)
+    lat, lon = 52.2 + rng.normal(0, 0.001, 200), 0.118 + rng.normal(0, 0.001, 200)
+    lon[17] *= -1
+    made = catalogue(200, lat=lat, lon=lon)
+    (found,) = outlying(made, everything(made), "region")
+    assert (found.id, found.reason, found.left_out) == ("p17", OUTLYING, False)
+    assert found.detail.startswith("16 km from the middle, around which nine of ten lie within")
+    assert outlying(made, everything(made), "world") == []
+
+
+def test_two_towns_are_no_outliers(catalogue: Make) -> None:
+    made = catalogue(200, lat=np.repeat([52.0, 52.5], [150, 50]) + np.arange(200) * 1e-5)
+    assert outlying(made, everything(made), "region") == []

@@ -14,7 +14,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from geotune.data.cache.entries import entries, remove
+from geotune.data.cache.entries import cache_root, describe, entries, hold, remove
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.remote import download, remote
 from geotune.data.remote.copies import Copy
@@ -234,6 +234,24 @@ def test_what_never_stops_changing_is_said(dataset: Dataset, site: Any) -> None:
         copy.fetch("train/shard_0.msg")
     assert "upload" in caught.value.hint
     assert not (copy.folder / "train" / "shard_0.msg").exists()
+
+
+def test_a_shard_asks_for_room(dataset: Dataset, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not used for longest goes for it; beyond the limit nothing is fetched."""
+    size = (dataset.folder / "train" / "shard_0.msg").stat().st_size
+    monkeypatch.setattr(download, "LARGE_BYTES", 1)
+    old = cache_root() / "photos" / "old"
+    old.mkdir(parents=True)
+    describe(old, what="photos")
+    (old / "pixels").write_bytes(b"x" * 20 * size)
+    os.close(hold(old) or -1)
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", f"{15 * size}B")
+    Copy.make(f"{site.url}/made").fetch("train/shard_0.msg")
+    assert not old.exists()
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", f"{size // 2}B")
+    with pytest.raises(GeotuneError, match="do not fit into the cache") as caught:
+        Copy.make(f"{site.url}/made", b"another").fetch("train/shard_0.msg")
+    assert "GEOTUNE_CACHE_LIMIT" in caught.value.hint
 
 
 def test_without_a_network_the_copy_serves(dataset: Dataset, site: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from geotune.data.sources import labels
+from geotune.data.sources import mapping
 from geotune.data.sources.labels import Labels, bare, labels_beside
 from geotune.errors import GeotuneError
 
@@ -56,8 +56,8 @@ def test_mappings_in_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 100])
 def test_json_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(labels, "CHUNK_CHARS", chunk)
-    monkeypatch.setattr(labels, "PAIRS_AT_ONCE", 3)
+    monkeypatch.setattr(mapping, "CHUNK_CHARS", chunk)
+    monkeypatch.setattr(mapping, "PAIRS_AT_ONCE", 3)
     said = {f'ä{i}"}},': [i, i * 10, -i * 100] for i in range(20)}
     (tmp_path / "l.json").write_text(json.dumps(said, indent=chunk % 2, ensure_ascii=False), encoding="utf-8")
     found = Labels(tmp_path / "l.json")

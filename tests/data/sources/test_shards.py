@@ -138,7 +138,7 @@ def test_bad_records_are_named(shard: Callable[..., Path]) -> None:
     assert found[-1].id == f"shard_0.msg at byte {whole}"
     assert all(why(p.reason) for p in found if isinstance(p, LeftOut))
     path.write_bytes(b"\xc1" * 100)
-    assert [p.reason for p in scan(path) if isinstance(p, LeftOut)] == ["the file is damaged from here on"]
+    assert [p.reason for p in scan(path) if isinstance(p, LeftOut)] == ["damaged bytes between its records"]
 
 
 def test_ids_that_begin_anew_in_every_shard_are_other_photos(shard: Callable[..., Path], tmp_path: Path) -> None:
@@ -159,3 +159,16 @@ def test_a_shard_that_changes_meanwhile_is_a_read_error(shard: Callable[..., Pat
     shard([])
     with pytest.raises(OSError, match="changed meanwhile"):
         second.load()
+
+
+def test_a_cut_shard_does_not_hide_what_was_in_it(shard: Callable[..., Path], tmp_path: Path) -> None:
+    """Every photo that the table promises and no shard has is named; without damage the table may know more."""
+    table = tmp_path / "labels.csv"
+    table.write_text("id,latitude,longitude\n" + "".join(f"x/{i}.jpg,{i + 1},2\n" for i in range(12)))
+    path = shard([record(i) for i in range(10)])
+    assert len(photos(path, table)) == len(scan(path, table)) == 10
+    path.write_bytes(path.read_bytes()[: -2 * len(msgpack.packb(record(9), use_bin_type=False)) - 3])
+    found = scan(path, table)
+    lost = [p.id for p in found if isinstance(p, LeftOut) and p.reason == "in the table of labels, but in no shard"]
+    assert lost == [f"x/{i}.jpg" for i in range(7, 12)]
+    assert sum(isinstance(p, Photo) for p in found) == 7
