@@ -78,6 +78,19 @@ def test_as_many_threads_as_the_lease_has_cpus(cpus: int) -> None:
         iterator.close()
 
 
+def test_two_threads_are_at_work_at_once() -> None:
+    """Each photo waits for another one that is being prepared: one thread alone would wait for ever."""
+    both = threading.Barrier(2, timeout=30)
+
+    def decode(i: int) -> np.ndarray:
+        both.wait()
+        return IMAGES[i]
+
+    with leased(2):
+        found = [pixels.copy() for pixels, _ in batches(Photos(20, 32, decode, None), np.arange(20), 1)]
+    np.testing.assert_array_equal(np.concatenate(found), IMAGES[:20])
+
+
 def test_what_holds_the_interpreter_gets_one_thread() -> None:
     with leased(8):
         large, fused = np.zeros((23, 160, 160, 3), np.uint8), Augmentation.of("light", fused=True)
