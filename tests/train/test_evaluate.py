@@ -5,7 +5,7 @@ import pytest
 
 from geotune.data.dataset import open_dataset
 from geotune.geo.countries import country_codes
-from geotune.geo.metrics import metric_names, summarise
+from geotune.geo.metrics import measures, metric_names
 from geotune.geo.sphere import distance_km
 from geotune.geo.stats import bootstrap_interval
 from geotune.train.bundle import load_bundle
@@ -45,7 +45,7 @@ def test_errors_metrics_and_interval(config, region, tmp_path):
     found = evaluate(bundle.model, split, on_photos=lambda done, photos: seen.append((done, photos)))
     assert seen[-1] == (16, 16)
     assert np.allclose(found.errors_km, distance_km(split.lat, split.lon, found.lat, found.lon))
-    assert found.metrics["test/median_m"] == summarise(found.errors_km, "region")["median_m"]
+    assert found.metrics["test/median_m"] == measures(found.errors_km, "region")["median_m"].value()
     geography = bundle.model.geography
     middle = distance_km(split.lat, split.lon, geography.lat_deg, geography.lon_deg)
     assert found.metrics["test/baseline_m"] == pytest.approx(1000 * np.median(middle))
