@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from geotune.geo.metrics import on_scale
-from geotune.model.heads.base import Outputs, Targets
+from geotune.model.heads.base import Outputs
 from geotune.train import checkpoint
 from geotune.train.evaluate import summary
 from geotune.train.memory import within_memory
-from geotune.train.optim import set_learning_rate
 from geotune.train.outcomes import Diverged
 from geotune.train.run import Run
 from geotune.train.settings import TrainConfig
+from geotune.train.step import of_photos, take
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,8 @@ def _train(run: Run) -> dict[str, float]:
     run.progress.epoch = run.epoch
     sums: dict[str, torch.Tensor] = {}
     steps, total = run.source.steps, run.source.steps * run.config.train.epochs
-    rate = 0.0
     for step, (inputs, index) in enumerate(run.source.epoch(run.epoch)):
-        rate = set_learning_rate(run.optimizer, run.config.optim, (run.epoch - 1) * steps + step, total)
-        losses = within_memory(run.source.micro, _gradients, run, inputs, index)
-        run.precision.step(run.optimizer, run.config.train.clip)
+        losses = take(run, inputs, index, (run.epoch - 1) * steps + step, total)
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0) + loss * len(index)
         if run.progress.due():
@@ -97,22 +94,7 @@ def _train(run: Run) -> dict[str, float]:
             run.progress.report("training", step + 1, steps)
     means = {f"train/{name}": float(total_loss) / run.source.photos for name, total_loss in sums.items()}
     _check(means["train/loss"], "the training loss")
-    return means | {"optim/lr": rate}
-
-
-def _gradients(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The gradients of the batch's mean loss, summed over micro-batches, each weighted by its share of photos."""
-    run.optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, torch.Tensor] = {}
-    for part in run.source.micro.parts(len(index)):
-        with run.precision.autocast():
-            outputs = run.source.outputs(inputs[part])
-        losses = run.model.loss(outputs, _of(run.targets, index[part]))
-        share = (part.stop - part.start) / len(index)
-        run.precision.backward(losses["loss"] * share)
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0) + loss.detach() * share
-    return sums
+    return means | {"optim/lr": run.rate}
 
 
 @torch.no_grad()
@@ -147,7 +129,7 @@ def _outputs_and_loss(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> tu
     with run.precision.autocast():
         parts = [run.source.outputs(inputs[part]) for part in run.source.valid_micro.parts(len(index))]
     outputs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return outputs, float(run.model.loss(outputs, _of(run.valid_targets, index))["loss"])
+    return outputs, float(run.model.loss(outputs, of_photos(run.valid_targets, index))["loss"])
 
 
 def _describe(run: Run) -> Epoch:
@@ -161,11 +143,6 @@ def _describe(run: Run) -> Epoch:
         save=run.save,
         export=run.export,
     )
-
-
-def _of(targets: Targets, index: torch.Tensor) -> Targets:
-    """The targets of some photos."""
-    return {name: tensor[index.to(tensor.device)] for name, tensor in targets.items()}
 
 
 def _seed(seed: int, epoch: int) -> None:

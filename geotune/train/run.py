@@ -47,6 +47,8 @@ class Run:
         self.valid_targets = _on(device, self.model.targets(self.valid_split.lat, self.valid_split.lon))
         self.optimizer = optimiser(self.model, config.optim)
         self.epoch = 0
+        self.rate = 0.0
+        """The head's learning rate in the step taken last."""
         self.metrics: dict[str, float] = {}
         self.best_value = math.inf
         self.best_epoch = 0

@@ -16,6 +16,7 @@ from geotune.train.loop import train
 from geotune.train.outcomes import Diverged, Infeasible
 from geotune.train.progress import Progress
 from geotune.train.run import Run
+from geotune.train.step import gradients
 
 PHOTOS = {"optim.lr": 3e-3, "input.augment": "light"}
 FEATURES = {"model.frozen_layers": 5, "optim.lr": 1e-2, "input.augment": "light", "input.views": 2}
@@ -97,7 +98,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(config, tmp_path):
         loop._fit(run)
         inputs, index = list(run.source.epoch(1))[-1]
         assert len(index) == 60 % 22 == 16
-        losses = loop._gradients(run, inputs, index)
+        losses = gradients(run, inputs, index)
         found.append((losses, {name: w.grad for name, w in run.model.named_parameters() if w.grad is not None}))
     (whole_losses, whole), (part_losses, part) = found
     assert float(whole_losses["loss"]) == pytest.approx(float(part_losses["loss"]), rel=1e-5)
