@@ -1,0 +1,49 @@
+"""`train.selection`: how a run's value, and the epoch that is kept, follow from a metric epoch by epoch.
+
+The only place that knows: training, patience, the record of a search, its stopping rule and the figures all ask here.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Rule = Literal["best", "smoothed"]
+
+WINDOW = 3
+"""Epochs that `smoothed` averages."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a run has reached after its epochs so far."""
+
+    value: float
+    """The run's value, NaN as long as no epoch had a finite one."""
+    epoch: int
+    """The epoch whose weights are kept; 0 where there is none."""
+
+
+def standing(values: Mapping[int, float], rule: Rule, *, larger_is_better: bool) -> Standing:
+    """A metric by epoch -> the run's value after the last of them, and the epoch whose weights are kept.
+
+    `best` takes the best epoch. `smoothed` takes the best mean over three epochs in a row, and keeps the last epoch of
+    that window: one lucky epoch on few validation photos decides nothing. As long as no three are together, the mean of
+    all that there are stands in, which may be better than what follows. What is not finite never wins, nor does a
+    window that holds it; of equals the earlier wins.
+    """
+    sign = -1.0 if larger_is_better else 1.0
+    ordered = sorted(values.items())
+    candidates = list(_windows(ordered, 1 if rule == "best" else WINDOW))
+    finite = [(epoch, value) for epoch, value in ordered if math.isfinite(value)]
+    if not candidates and finite:
+        candidates = list(_windows(finite, len(finite)))
+    return min(candidates, key=lambda found: sign * found.value, default=Standing(math.nan, 0))
+
+
+def _windows(ordered: list[tuple[int, float]], length: int) -> Iterator[Standing]:
+    """The mean of every `length` epochs in a row that are all finite, with the last of them."""
+    for end in range(length, len(ordered) + 1):
+        values = [value for _, value in ordered[end - length : end]]
+        if all(map(math.isfinite, values)):
+            yield Standing(math.fsum(values) / length, ordered[end - 1][0])

@@ -1,0 +1,71 @@
+"""A run's value and its kept epoch."""
+
+import math
+
+import pytest
+
+from geotune.train.selection import Standing, standing
+
+NAN = math.nan
+
+
+def by_epoch(*values: float) -> dict[int, float]:
+    return dict(enumerate(values, start=1))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5.0], Standing(5, 1)),
+        ([5.0, 3.0, 4.0], Standing(3, 2)),
+        ([5.0, 3.0, 3.0], Standing(3, 2)),  # of equals the earlier
+        ([NAN, 5.0, NAN], Standing(5, 2)),
+        ([-math.inf, 5.0], Standing(5, 2)),
+    ],
+)
+def test_best_is_the_best_epoch(values, expected):
+    assert standing(by_epoch(*values), "best", larger_is_better=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([6.0], Standing(6, 1)),
+        ([6.0, 2.0], Standing(4, 2)),
+        ([1.0, 8.0, 9.0], Standing(6, 3)),  # the lucky first epoch no longer counts alone
+        ([1.0, 8.0, 9.0, 7.0, 5.0], Standing(6, 3)),
+        ([1.0, 8.0, 9.0, 7.0, 2.0, 3.0, 100.0], Standing(4, 6)),
+        ([9.0, 6.0, 6.0, NAN, 1.0, 1.0], Standing(7, 3)),  # no window over a NaN
+        ([9.0, NAN, 5.0], Standing(7, 3)),  # no window yet
+        ([9.0, 5.0, NAN], Standing(7, 2)),
+        ([NAN, NAN, NAN, 4.0], Standing(4, 4)),
+    ],
+)
+def test_smoothed_is_the_best_mean_of_three(values, expected):
+    assert standing(by_epoch(*values), "smoothed", larger_is_better=False) == expected
+
+
+@pytest.mark.parametrize("rule", ["best", "smoothed"])
+def test_larger_can_be_better(rule):
+    values = by_epoch(0.1, 0.4, 0.3, 0.2, NAN)
+    mirrored = {epoch: -value for epoch, value in values.items()}
+    larger = standing(values, rule, larger_is_better=True)
+    smaller = standing(mirrored, rule, larger_is_better=False)
+    assert (larger.value, larger.epoch) == (-smaller.value, smaller.epoch)
+    assert larger == (Standing(0.4, 2) if rule == "best" else Standing(pytest.approx(0.3), 4))
+
+
+@pytest.mark.parametrize("rule", ["best", "smoothed"])
+@pytest.mark.parametrize("values", [[], [NAN], [NAN, math.inf]])
+def test_nothing_finite_is_no_value(values, rule):
+    for larger in (False, True):
+        found = standing(by_epoch(*values), rule, larger_is_better=larger)
+        assert math.isnan(found.value)
+        assert found.epoch == 0
+
+
+@pytest.mark.parametrize("rule", ["best", "smoothed"])
+def test_the_order_in_which_epochs_arrive_does_not_matter(rule):
+    values = by_epoch(4.0, 3.0, 9.0, 1.0, 2.0)
+    shuffled = {epoch: values[epoch] for epoch in (5, 1, 3, 2, 4)}
+    assert standing(values, rule, larger_is_better=False) == standing(shuffled, rule, larger_is_better=False)
