@@ -34,14 +34,19 @@ def order(n: int, seed: int, epoch: int, rank: int = 0, ranks: int = 1) -> Ints:
     return np.random.default_rng([seed, epoch]).permutation(n)[rank::ranks]
 
 
-def photo_seeds(indices: Ints, seed: int, epoch: int) -> Ints:
-    """One seed a photo and epoch, the same in whichever batch the photo stands (SplitMix64, Steele et al. 2014)."""
-    base = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+def photo_seeds(indices: Ints, seed: int, epoch: int | Ints) -> Ints:
+    """One seed a photo and epoch, the same in whichever batch the photo stands (SplitMix64, Steele et al. 2014).
+
+    `epoch` is one for all photos (n,) or one for each.
+    """
+    epochs, which = np.unique(epoch, return_inverse=True)
+    base = np.array([np.random.SeedSequence([seed, e]).generate_state(1, np.uint64)[0] for e in epochs.tolist()])
     with np.errstate(over="ignore"):
-        z = np.uint64(base) + (np.asarray(indices).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = base[which] + (np.asarray(indices).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+    seeds: Ints = ((z ^ (z >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+    return seeds
 
 
 def batches(
@@ -51,34 +56,37 @@ def batches(
     *,
     augmentation: Augmentation = PLAIN,
     seed: int = 0,
-    epoch: int = 0,
+    epoch: int | Ints = 0,
     start: int = 0,
 ) -> Iterator[Batch]:
     """Batches (photos (b, H, W, 3) uint8, their indices (b,)) in the order of `indices`; the last one may be smaller.
+
+    `epoch`, with `seed`, decides how photos vary: one for all, or one for each of `indices`.
 
     Threads prepare them while the caller is busy. The photos are copies, free to be changed; memory is used again once
     nothing refers to it. `start` begins with that batch, as if the ones before had been taken. Closing the
     iterator early stops the threads.
     """
     indices = np.asarray(indices, np.int64)
+    epochs = np.broadcast_to(np.asarray(epoch, np.int64), indices.shape)
     threads, own = _threads(augmentation, images.shape[1]), threading.local()
     buffers = _Buffers((batch_size, *images.shape[1:]))
     numbers = images.rows if isinstance(images, Photos) else None  # a photo varies alike in every subset
 
-    def prepare(chosen: Ints, out: Bytes) -> None:
+    def prepare(chosen: Ints, epochs: Ints, out: Bytes) -> None:
         if augmentation.is_plain:
             _gather(images, chosen, out)
             return
         if not hasattr(own, "plain"):
             own.plain = np.empty((min(PORTION, batch_size), *images.shape[1:]), np.uint8)
         plain = _gather(images, chosen, own.plain[: len(chosen)])
-        seeds = photo_seeds(chosen if numbers is None else numbers[chosen], seed, epoch)
+        seeds = photo_seeds(chosen if numbers is None else numbers[chosen], seed, epochs)
         augment(plain, augmentation, seeds, out)
 
-    def submit(chosen: Ints) -> _Waiting:
+    def submit(chosen: Ints, epochs: Ints) -> _Waiting:
         out = buffers.idle()[: len(chosen)]
         parts = [slice(k, k + PORTION) for k in range(0, len(chosen), PORTION)]
-        return out, chosen, [pool.submit(prepare, chosen[part], out[part]) for part in parts]
+        return out, chosen, [pool.submit(prepare, chosen[part], epochs[part], out[part]) for part in parts]
 
     most = 1 + -(-(threads + AHEAD) // -(-batch_size // PORTION))
     starts = iter(range(start * batch_size, len(indices), batch_size))
@@ -87,7 +95,8 @@ def batches(
         try:
             while True:
                 while len(waiting) < most and (first := next(starts, None)) is not None:
-                    waiting.append(submit(indices[first : first + batch_size]))
+                    batch = slice(first, first + batch_size)
+                    waiting.append(submit(indices[batch], epochs[batch]))
                 if not waiting:
                     return
                 yield _ready(waiting.popleft())

@@ -61,7 +61,7 @@ def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> 
         _seed(config.seed, run.epoch)
         started = time.perf_counter()
         run.metrics = _train(run) | {"train/seconds": (seconds := time.perf_counter() - started)}
-        run.metrics["train/photos_per_second"] = run.source.photos / seconds
+        run.metrics["train/photos_per_second"] = run.source.stretches.photos / seconds
         _remember(run)
         run.metrics |= _validate(run)
         run.keep_best()
@@ -84,7 +84,7 @@ def _train(run: Run) -> dict[str, float]:
     run.source.module.train()
     run.progress.epoch = run.epoch
     sums: dict[str, torch.Tensor] = {}
-    steps, total = run.source.steps, run.source.steps * run.config.train.epochs
+    steps, total = run.source.stretches.steps, run.source.stretches.steps * run.config.train.epochs
     for step, (inputs, index) in enumerate(run.source.epoch(run.epoch)):
         losses = take(run, inputs, index, (run.epoch - 1) * steps + step, total)
         for name, loss in losses.items():
@@ -92,7 +92,7 @@ def _train(run: Run) -> dict[str, float]:
         if run.progress.due():
             _check(float(sums["loss"]), "the training loss")
             run.progress.report("training", step + 1, steps)
-    means = {f"train/{name}": float(total_loss) / run.source.photos for name, total_loss in sums.items()}
+    means = {f"train/{name}": float(total_loss) / run.source.stretches.photos for name, total_loss in sums.items()}
     _check(means["train/loss"], "the training loss")
     return means | {"optim/lr": run.rate}
 

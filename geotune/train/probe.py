@@ -21,8 +21,9 @@ from geotune.train.features import FeatureStore
 from geotune.train.memory import MicroBatch, first_guess, within_memory
 from geotune.train.optim import optimiser
 from geotune.train.outcomes import Infeasible
+from geotune.train.position import stretches
 from geotune.train.progress import Progress
-from geotune.train.run import build_model, training_split
+from geotune.train.run import build_model, training_split, validation_split
 from geotune.train.settings import TrainConfig
 
 SAMPLE = 32
@@ -77,7 +78,7 @@ def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
 def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
     device = choose_device(config.device)
     model = build_model(config, dataset).to(device)
-    train, valid = training_split(config, dataset), dataset.split("valid")
+    train, valid = training_split(config, dataset), validation_split(config, dataset)
     frozen = model.backbone.is_frozen
     per_epoch = _head_epoch if frozen else _photo_epoch
     seconds_epoch = per_epoch(model, config, train, len(valid))
@@ -123,7 +124,7 @@ def _head_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int
     width = sum(model.feature_width(size) for size in config.input.sizes)
     features = torch.randn(batch, width, device=_device(model))
     step = _step(model, config, lambda part: model.head(features[part]), train, batch)
-    return len(train) / batch * _time(step) + valid / batch * _time(step) / 3
+    return stretches(len(train), config).photos / batch * _time(step) + valid / batch * _time(step) / 3
 
 
 def _photo_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int) -> float:
@@ -133,7 +134,7 @@ def _photo_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: in
     model.eval()
     forward = _time(torch.no_grad()(lambda: model(pixels)))
     model.train()
-    return (len(train) * _time(step) + valid * forward) / len(images)
+    return (stretches(len(train), config).photos * _time(step) + valid * forward) / len(images)
 
 
 def _step(
@@ -142,7 +143,7 @@ def _step(
     """A step of the optimiser at a learning rate of nought: all of its work, none of its effect."""
     device = _device(model)
     precision = Precision(config.train.precision, device)
-    optimizer = optimiser(model, config.optim)
+    optimizer = optimiser(model, config.optim, config.train.batch_size)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     where = np.arange(photos) % len(train)

@@ -32,7 +32,7 @@ class Run:
         device = choose_device(config.device)
         workdir.mkdir(parents=True, exist_ok=True)
         self.progress = Progress(workdir / "progress.json", config.train.epochs)
-        train, self.valid_split = training_split(config, self.dataset), self.dataset.split("valid")
+        train, self.valid_split = training_split(config, self.dataset), validation_split(config, self.dataset)
         self.model = build_model(config, self.dataset).to(device)
         self.precision = Precision(config.train.precision, device)
         self.source: Source = open_source(
@@ -45,7 +45,7 @@ class Run:
         )
         self.targets = _on(device, self.model.targets(train.lat, train.lon))
         self.valid_targets = _on(device, self.model.targets(self.valid_split.lat, self.valid_split.lon))
-        self.optimizer = optimiser(self.model, config.optim)
+        self.optimizer = optimiser(self.model, config.optim, config.train.batch_size)
         self.epoch = 0
         self.rate = 0.0
         """The head's learning rate in the step taken last."""
@@ -120,6 +120,12 @@ def build_model(config: TrainConfig, dataset: Dataset) -> Geolocator:
 def training_split(config: TrainConfig, dataset: Dataset) -> Split:
     """The photos to train on: `input.fraction` of the training split; what is held out is never cut down."""
     return dataset.split("train").subset(config.input.fraction)
+
+
+def validation_split(config: TrainConfig, dataset: Dataset) -> Split:
+    """The photos that epochs are measured on: all, or `train.valid_photos` of them, chosen by a hash of their ids."""
+    split, most = dataset.split("valid"), config.train.valid_photos
+    return split if most == "all" else split.subset(min(1.0, most / len(split)))
 
 
 def _selected(select: str, dataset: Dataset) -> str:

@@ -12,7 +12,11 @@ class LoopSettings(Settings):
     """How long and in which portions the photos pass by."""
 
     epochs: int = Field(30, ge=1)
-    """Passes over the training photos; the learning-rate schedule spans all of them."""
+    """Rounds of training, each ended by a validation; the learning-rate schedule spans all of them."""
+    epoch_photos: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Photos an epoch, taken from pass after pass without gaps. auto: one pass, at most 200,000"""
+    valid_photos: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    """Validation photos that an epoch is measured on: all, or so many, the same ones in every epoch and every trial."""
     batch_size: int = Field(64, ge=1)
     """Photos a step of the optimiser, whatever fits in memory at once."""
     micro_batch: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
@@ -34,14 +38,22 @@ class OptimSettings(Settings):
     """Any optimiser that timm.optim knows by name."""
     lr: float = Field(1e-3, gt=0)
     """Learning rate of the head at its highest."""
+    batch_scaling: Literal["none", "sqrt", "linear"] = "none"
+    """How optim.lr grows with train.batch_size, from 64 photos on: not at all, with its square root, or with it."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Momentum of the optimisers that take one, such as sgd; adamw and its kin have their own averages."""
     weight_decay: float = Field(0.01, ge=0)
     """Pull of the weights towards zero; never applied to norms and biases."""
     backbone_lr_scale: float = Field(0.1, ge=0)
     """Learning rate of the backbone as a share of the head's."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Learning rate of each earlier stage of the backbone as a share of the next one's; 1: all have the same."""
     schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
     """Learning rate over the full budget of epochs: up and down, down only, or level (after the warm-up)."""
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of all steps over which the learning rate rises."""
+    min_lr: float = Field(0.0, ge=0, le=1)
+    """Where the cosine schedule ends, as a share of the highest learning rate."""
 
 
 class TrainConfig(Settings):

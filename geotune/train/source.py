@@ -1,7 +1,7 @@
 """What passes by the model in an epoch: photos, or the ready features of a frozen backbone."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train.features import FeatureStore
 from geotune.train.memory import MicroBatch, first_guess
+from geotune.train.position import Stretches, stretches
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
 
@@ -35,10 +36,8 @@ VALID_ROWS = 1024
 class Source(Protocol):
     """A training and a validation split, as inputs that `outputs` turns into the head's outputs."""
 
-    photos: int
-    """Training photos an epoch."""
-    steps: int
-    """Batches an epoch."""
+    stretches: Stretches
+    """Which training photos an epoch takes, and in how many batches."""
     module: torch.nn.Module
     """What of the model is at work, to be put into training or eval mode."""
     micro: MicroBatch
@@ -46,8 +45,11 @@ class Source(Protocol):
     valid_micro: MicroBatch
     """The same where no gradients are kept."""
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The training batches of an epoch, in an order that (seed, number) alone decides; the last may be smaller."""
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The training batches of an epoch, those of its stretch in order; the last may be smaller.
+
+        `start` begins with that batch, as if the ones before had been taken.
+        """
         ...
 
     def valid(self) -> Iterator[Batch]:
@@ -91,18 +93,15 @@ class PhotoSource:
         self.progress = progress
         size = model.size
         self._train, self._valid = decoded(train, size), decoded(valid, size)
-        self.photos = len(train)
+        self.stretches = stretches(len(train), config, never_one=True)
         self.batch = config.train.batch_size
         self.micro = first_guess(config.train.micro_batch, self.batch, self.device)
         self.valid_micro = MicroBatch(EVALUATION_PHOTOS)
-        if self.photos > 1 and self.photos % self.batch == 1:
-            self.photos -= 1  # BatchNorm cannot train on one photo; which one is left out changes with the epoch
-        self.steps = -(-self.photos // self.batch)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        chosen = order(len(self._train), self.config.seed, number)[: self.photos]
-        augmentation, seed = self.config.input.augmentation, self.config.seed
-        return _tensors(batches(self._train, chosen, self.batch, augmentation=augmentation, seed=seed, epoch=number))
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        chosen, passes = self.stretches.of(number)
+        how: dict[str, Any] = {"augmentation": self.config.input.augmentation, "seed": self.config.seed}
+        return _tensors(batches(self._train, chosen, self.batch, epoch=passes, start=start, **how))
 
     def valid(self) -> Iterator[Batch]:
         return self._plain(self._valid, np.arange(len(self._valid)))
@@ -129,7 +128,7 @@ class PhotoSource:
 class FeatureSource:
     """Ready features through the head alone: an epoch is a gather and some small matrix products.
 
-    Each epoch draws for every photo one of its `input.views` fixed views, the plain photo being one of them.
+    Each pass draws for every photo one of its `input.views` fixed views, the plain photo being one of them.
     """
 
     def __init__(self, model: Geolocator, train: Split, valid: Split, config: TrainConfig, store: FeatureStore) -> None:
@@ -139,19 +138,18 @@ class FeatureSource:
         self.config = config
         self._views = store.views(train)
         self._valid = store.plain(valid)
-        self.photos = len(train)
-        self.steps = -(-self.photos // config.train.batch_size)
+        self.stretches = stretches(len(train), config)
         self.micro = MicroBatch(config.train.batch_size)  # rows of numbers: any batch fits
         self.valid_micro = MicroBatch(VALID_ROWS)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        chosen = order(self.photos, self.config.seed, number)
-        views = np.random.default_rng([self.config.seed, number, 1]).integers(len(self._views), size=self.photos)
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        chosen, passes = self.stretches.of(number)
+        views = self._drawn(chosen, passes)
         size = self.config.train.batch_size
         block = max(size, BLOCK - BLOCK % size)
-        for start in range(0, self.photos, block):
-            index = chosen[start : start + block]
-            features = self._to_device(self._gather(index, views[index]))
+        for first in range(start * size, len(chosen), block):
+            index = chosen[first : first + block]
+            features = self._to_device(self._gather(index, views[first : first + block]))
             index_on_device = torch.from_numpy(index).to(self.device)
             yield from zip(torch.split(features, size), torch.split(index_on_device, size), strict=True)
 
@@ -165,12 +163,21 @@ class FeatureSource:
         return self.model.head(inputs)  # type: ignore[no-any-return]
 
     def sample(self) -> Iterator[torch.Tensor]:
-        chosen = np.sort(order(self.photos, 0, 0)[:FIT_PHOTOS])
+        chosen = np.sort(order(self.stretches.available, 0, 0)[:FIT_PHOTOS])
         yield self._to_device(_rows(self._views[0], chosen))
 
     def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
         for start in range(0, len(rows), BLOCK):
             yield self._to_device(_rows(self._views[0], rows[start : start + BLOCK]))
+
+    def _drawn(self, chosen: NDArray[np.int64], passes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The view (n,) of each photo in its pass."""
+        views = np.empty_like(chosen)
+        for number in np.unique(passes).tolist():
+            drawn = np.random.default_rng([self.config.seed, number, 1])
+            mine = passes == number
+            views[mine] = drawn.integers(len(self._views), size=self.stretches.available)[chosen[mine]]
+        return views
 
     def _gather(self, index: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
         gathered = np.empty((len(index), sum(part.shape[1] for part in self._views[0])), np.float32)

@@ -1,0 +1,59 @@
+"""Which photos an epoch takes: a stretch of the endless sequence of passes over the training photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geotune.data.loader import order
+from geotune.train.settings import TrainConfig
+
+MOST = 200_000
+"""Photos of an epoch with `train.epoch_photos=auto`: a report, a checkpoint and a rung after so many at the latest."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Epoch k = 1, 2, … takes the positions [(k-1)·photos, k·photos) of the sequence: no gap, nothing twice.
+
+    The sequence is pass after pass, each in `order(available, seed, pass)`.
+    """
+
+    available: int
+    """Photos of the training split."""
+    a_pass: int
+    """Those that a pass takes: all, or all but one."""
+    photos: int
+    """Photos an epoch."""
+    steps: int
+    """Batches an epoch; the last may be smaller."""
+    seed: int
+
+    def of(self, epoch: int) -> tuple[Ints, Ints]:
+        """The photos (n,) of an epoch in their order, and the pass (n,), counted from 1, to which each belongs."""
+        at, end = (epoch - 1) * self.photos, epoch * self.photos
+        chosen, passes = [], []
+        while at < end:
+            number, first = divmod(at, self.a_pass)
+            last = min(self.a_pass, first + end - at)
+            chosen.append(order(self.available, self.seed, number + 1)[first:last])
+            passes.append(np.full(last - first, number + 1))
+            at += last - first
+        return np.concatenate(chosen), np.concatenate(passes)
+
+
+def stretches(available: int, config: TrainConfig, *, never_one: bool = False) -> Stretches:
+    """How `train.epoch_photos` and `train.batch_size` cut `available` training photos into epochs.
+
+    `never_one`: an epoch is one photo shorter where its last batch would be a single photo, on which BatchNorm cannot
+    train. Where an epoch is a pass, that pass leaves out a photo, another one each time; else the next epoch takes it.
+    """
+    wanted, batch = config.train.epoch_photos, config.train.batch_size
+    photos = min(available, MOST) if wanted == "auto" else wanted
+    a_pass = available
+    if never_one and photos > 1 and photos % batch == 1:
+        a_pass -= photos == available
+        photos -= 1
+    return Stretches(available, a_pass, photos, -(-photos // batch), config.seed)
