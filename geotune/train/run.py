@@ -18,7 +18,8 @@ from geotune.train.device import Precision, choose_device
 from geotune.train.optim import check_optimiser, optimiser
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
-from geotune.train.source import Source, open_source
+from geotune.train.source import Source
+from geotune.train.sources import open_source
 
 
 class Run:
