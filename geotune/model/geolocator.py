@@ -135,7 +135,7 @@ class Geolocator(nn.Module):
 
     def features(self, images_BHWC: Tensor) -> Tensor:
         """Raw features (B, D) of photos of side `size`: those of every one of `input.sizes`, in that order."""
-        return torch.cat([self.pooled(_resized(images_BHWC, size)) for size in self.input_settings.sizes], dim=-1)
+        return torch.cat([self.pooled(resized(images_BHWC, size)) for size in self.input_settings.sizes], dim=-1)
 
     def forward(self, images_BHWC: Tensor) -> Outputs:
         """Photos of side `size` -> what the head computes of them."""
@@ -195,7 +195,7 @@ class Geolocator(nn.Module):
         return names
 
 
-def _resized(images_BHWC: Tensor, size: int) -> Tensor:
+def resized(images_BHWC: Tensor, size: int) -> Tensor:
     """Photos of that side: as they are, or averaged down, as the data cache would have."""
     if images_BHWC.shape[1:3] == (size, size):
         return images_BHWC

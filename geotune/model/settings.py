@@ -59,8 +59,9 @@ class InputSettings(Settings):
     """How training photos are varied (geotune data augment tells how); validation and test photos never are"""
     strength: float = Field(1.0, ge=0, le=4)
     """Factor on all strengths of input.augment"""
-    views: int = Field(4, ge=1, le=64)
-    """Augmented views of a training photo where the whole backbone is frozen; the plain photo is one of them"""
+    views: int = Field(4, ge=0, le=64)
+    """Fixed views of a training photo, one of them plain, where all of the backbone or all but its last stage is frozen
+    (model.frozen_layers=5 or 4): what is frozen sees each once, for all epochs. 0: a new view in every pass"""
     mirror: bool = False
     """Half of the training photos mirrored: signs and streets are not symmetric, so only where that cannot matter"""
     fused: bool = False

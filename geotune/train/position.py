@@ -43,6 +43,15 @@ class Stretches:
             at += last - first
         return np.concatenate(chosen), np.concatenate(passes)
 
+    def views(self, count: int, chosen: Ints, passes: Ints) -> Ints:
+        """Which of `count` fixed views (n,) each photo has in its pass, drawn anew for every pass."""
+        views = np.empty_like(chosen)
+        for number in np.unique(passes).tolist():
+            mine = passes == number
+            drawn = np.random.default_rng([self.seed, number, 1]).integers(count, size=self.available)
+            views[mine] = drawn[chosen[mine]]
+        return views
+
 
 def stretches(available: int, config: TrainConfig, *, never_one: bool = False) -> Stretches:
     """How `train.epoch_photos` and `train.batch_size` cut `available` training photos into epochs.

@@ -69,16 +69,6 @@ class Source(Protocol):
         ...
 
 
-def open_source(
-    model: Geolocator, train: Split, valid: Split, *, config: TrainConfig, progress: Progress, precision: str
-) -> Source:
-    """Features where the whole backbone is frozen, computed unless another trial did; else photos."""
-    if model.backbone.is_frozen:
-        store = FeatureStore(model, config, progress, precision)
-        return FeatureSource(model, train, valid, config, store)
-    return PhotoSource(model, train, valid, config, progress)
-
-
 class PhotoSource:
     """Photos through the whole model: uint8 (b, H, W, 3) from the shared cache, augmented anew in every epoch.
 
@@ -101,28 +91,32 @@ class PhotoSource:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
         how: dict[str, Any] = {"augmentation": self.config.input.augmentation, "seed": self.config.seed}
-        return _tensors(batches(self._train, chosen, self.batch, epoch=passes, start=start, **how))
+        return tensors(batches(self._train, chosen, self.batch, epoch=passes, start=start, **how))
 
     def valid(self) -> Iterator[Batch]:
         return self._plain(self._valid, np.arange(len(self._valid)))
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:
-        return self.model(inputs.to(self.device, non_blocking=True))  # type: ignore[no-any-return]
+        return self.model.head(self.features_of(inputs))  # type: ignore[no-any-return]
+
+    def features_of(self, images: torch.Tensor) -> torch.Tensor:
+        """Raw features (b, D) of photos."""
+        return self.model.features(images.to(self.device, non_blocking=True))
 
     def sample(self) -> Iterator[torch.Tensor]:
         chosen = order(len(self._train), 0, 0)[: FIT_PHOTOS // 4]
         if len(chosen) % EVALUATION_PHOTOS == 1:
             chosen = chosen[: max(1, len(chosen) - 1)]  # as in training
         for batch, (images, _) in enumerate(self._plain(self._train, np.sort(chosen))):
-            yield self.model.features(images.to(self.device))
+            yield self.features_of(images)
             self.progress.report("features", batch * EVALUATION_PHOTOS + len(images), len(chosen))
 
     def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
         for images, _ in self._plain(self._train, rows):
-            yield self.model.features(images.to(self.device))
+            yield self.features_of(images)
 
     def _plain(self, images: Photos, chosen: NDArray[np.int64]) -> Iterator[Batch]:
-        return _tensors(batches(images, chosen, EVALUATION_PHOTOS))
+        return tensors(batches(images, chosen, EVALUATION_PHOTOS))
 
 
 class FeatureSource:
@@ -144,7 +138,7 @@ class FeatureSource:
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
-        views = self._drawn(chosen, passes)
+        views = self.stretches.views(len(self._views), chosen, passes)
         size = self.config.train.batch_size
         block = max(size, BLOCK - BLOCK % size)
         for first in range(start * size, len(chosen), block):
@@ -170,15 +164,6 @@ class FeatureSource:
         for start in range(0, len(rows), BLOCK):
             yield self._to_device(_rows(self._views[0], rows[start : start + BLOCK]))
 
-    def _drawn(self, chosen: NDArray[np.int64], passes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The view (n,) of each photo in its pass."""
-        views = np.empty_like(chosen)
-        for number in np.unique(passes).tolist():
-            drawn = np.random.default_rng([self.config.seed, number, 1])
-            mine = passes == number
-            views[mine] = drawn.integers(len(self._views), size=self.stretches.available)[chosen[mine]]
-        return views
-
     def _gather(self, index: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float32]:
         gathered = np.empty((len(index), sum(part.shape[1] for part in self._views[0])), np.float32)
         for view, parts in enumerate(self._views):
@@ -195,7 +180,8 @@ def _rows(parts: list[NDArray[np.float16]], index: NDArray[np.int64]) -> NDArray
     return np.concatenate([part[index] for part in parts], axis=1, dtype=np.float32)
 
 
-def _tensors(pairs: Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]) -> Iterator[Batch]:
+def tensors(pairs: Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]) -> Iterator[Batch]:
+    """The loader's batches for torch, in pinned memory where they go to a GPU."""
     pin = torch.cuda.is_available()
     for images, index in pairs:
         tensor = torch.from_numpy(images)

@@ -57,6 +57,13 @@ def make_room(needs: Sequence[int]) -> int | None:
     return None
 
 
+def fits(need: int) -> bool:
+    """Whether there is room for so many bytes, all removed that is not in use."""
+    known = entries()
+    busy = [entry for entry in known if not entry.used or not free(entry.folder)]
+    return sum(entry.promised for entry in busy) + need <= limit(sum(entry.size for entry in known))
+
+
 def _tidy() -> None:
     """What a kill in the middle of a removal left."""
     for folder in cache_root().glob(".trash-*"):

@@ -39,7 +39,7 @@ def shared_array(
 
     The folder, an entry of the cache, must be named by everything that the content depends on; `about` goes into its
     about.json. It is held as long as the array lives. `on_progress(rows done, rows)` is called after each chunk, of
-    whichever process. Raises GeotuneError where there is no room or the folder cannot be written.
+    whichever process. Raises NoRoomError where there is no room or the folder cannot be written.
     """
     rows = int(shape[0])
     values = folder / "values.npy"
@@ -83,8 +83,12 @@ def _take(folder: Path, needed: int, about: dict[str, object]) -> int:
     return held
 
 
-def _no_room(folder: Path, needed: int, reason: str) -> GeotuneError:
-    return GeotuneError(
+class NoRoomError(GeotuneError):
+    """The cache has no room for an array, or cannot be written."""
+
+
+def _no_room(folder: Path, needed: int, reason: str) -> NoRoomError:
+    return NoRoomError(
         f"{folder}: cannot keep {needed / 1e9:.1f} GB there ({reason})",
         "free some space (geotune data cache), or name another disk: export GEOTUNE_CACHE=/path/with/space; "
         "export GEOTUNE_CACHE_LIMIT=50GB says how much of it the cache may take",
