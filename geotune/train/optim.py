@@ -20,8 +20,8 @@ END = START / 1e4
 
 FUSED = ("adam", "adamw")
 """Optimisers of torch that update all weights in one kernel, on CPUs too: a step of a head is mostly overhead."""
-DRIFTING = ("kron", "kronc", "kronw")
-"""Optimisers whose state is not all in their `state_dict` (measured with timm 1.0.31)."""
+UNRESUMABLE = ("kron", "kronc", "kronw", "adafactorbv", "adafactorbvc", "cadafactorbv", "cadafactorbvc")
+"""Kron's state is not all in its `state_dict`, the others' holds what a checkpoint cannot (tried with timm 1.0.31)."""
 BASE_BATCH = 64
 """Photos a step at which `optim.lr` holds as it stands, whatever `optim.batch_scaling`."""
 POWER = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
@@ -41,8 +41,8 @@ def check_optimiser(settings: OptimSettings) -> None:
         mend = f"; did you mean {' or '.join(near)}?" if near else f"; it has {', '.join(known)}"
         raise SettingsError([("optim.name", f"timm has no optimiser {settings.name!r}{mend}")])
     info = timm.optim.get_optimizer_info(settings.name)
-    if settings.name in DRIFTING:
-        _refuse(f"{settings.name} does not go on exactly from a checkpoint, and compiles for minutes")
+    if settings.name in UNRESUMABLE:
+        _refuse(f"{settings.name} does not go on exactly from a checkpoint")
     if info.second_order:
         _refuse(f"{settings.name} needs second derivatives, which micro-batches do not add up")
     package = info.opt_class.partition(".")[0] if isinstance(info.opt_class, str) else "torch"
