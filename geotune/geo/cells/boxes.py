@@ -46,10 +46,14 @@ class Boxes:
         lon_deg = wrap_longitude(lon_deg)
         cell_N = np.full(len(lat_deg), OUTSIDE)
         known = np.flatnonzero(np.isfinite(lat_deg) & np.isfinite(lon_deg))
-        found, box = self._tree.query(shapely.points(lon_deg[known], lat_deg[known]))
-        point = known[found]
-        # Longitude 180 is -180: of the boxes on a point's edges the one that begins there is taken, written last.
-        begins = (lat_deg[point] < self.edges[box, 2]).astype(int) + (lon_deg[point] < self.edges[box, 3])
+        # Longitude 180 is -180: a point there stands at both ends of the map.
+        west_end = known[lon_deg[known] == -180]
+        row = np.concatenate([known, west_end])
+        lon_row = np.concatenate([lon_deg[known], np.full(west_end.size, 180.0)])
+        found, box = self._tree.query(shapely.points(lon_row, lat_deg[row]))
+        point = row[found]
+        # Of the boxes on a point's edges the one that begins there is taken: it is written last.
+        begins = (lat_deg[point] < self.edges[box, 2]).astype(int) + (lon_row[found] < self.edges[box, 3])
         order = np.lexsort((-box, begins))
         cell_N[point[order]] = box[order]
         return cell_N

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from geotune.errors import GeotuneError
 from geotune.geo.cells import quadtree_csv, s2_csv
 from geotune.geo.cells.csv_table import PREAMBLE
-from geotune.geo.cells.partition import LEAST_RADIUS_KM, OUTSIDE, Partition
-from geotune.geo.sphere import distance_km
+from geotune.geo.cells.partition import LEAST_RADIUS_KM, OUTSIDE, Partition, rms_radius_km
+from geotune.geo.extent import inliers
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ def read_cells(path: Path, lat_deg: ArrayLike, lon_deg: ArrayLike) -> Partition:
             "take the cells of this dataset",
         )
     cell_n = cell_N[inside]
-    error_n = distance_km(lat[inside], lon[inside], partition.centres_lat[cell_n], partition.centres_lon[cell_n])
-    radius_km = max(float(np.sqrt(np.mean(error_n**2))), LEAST_RADIUS_KM)
+    own = inliers(lat[inside], lon[inside])  # as when cells are built: a stray may lie far from a large cell's centre
+    radius_km = max(rms_radius_km(partition, lat[inside][own], lon[inside][own]), LEAST_RADIUS_KM)
     if is_table:
         partition = replace(partition, radius_km=radius_km)
     elif radius_km > FAR * partition.radius_km:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from geotune.errors import GeotuneError
 from geotune.geo.cells import borders, countries, kmeans, quadtree, s2
 from geotune.geo.cells.partition import Partition
+from geotune.geo.extent import inliers
 
 Kind = Literal["kmeans", "borders", "countries", "s2", "quadtree"]
 KINDS: dict[Kind, str] = {
@@ -24,8 +25,9 @@ _Builder = Callable[[ArrayLike, ArrayLike, int, int, int], Partition]
 def build(kind: Kind, lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: int = 0, minimum: int = 1) -> Partition:
     """Photos (N,) in degrees -> cells of that kind, with at least `minimum` photos each where the kind can promise it.
 
-    k-means promises one. Raises GeotuneError for no photos, coordinates that are not finite or off the Earth, and as
-    the builders.
+    k-means promises one. A region is cut without its strays (`extent.inliers`): one holiday photo would drag a cell's
+    centre across the sea, and the radius that labels are measured by with it. Raises GeotuneError for no photos,
+    coordinates that are not finite or off the Earth, and as the builders.
     """
     lat, lon = np.asarray(lat_deg, float).reshape(-1), np.asarray(lon_deg, float).reshape(-1)
     if not lat.size or lat.shape != lon.shape:
@@ -38,6 +40,8 @@ def build(kind: Kind, lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int, seed: 
         )
     if cells < 1 or minimum < 1:
         raise GeotuneError(f"{cells} cells of at least {minimum} photos", "both are whole numbers above 0")
+    own = inliers(lat, lon)
+    lat, lon = lat[own], lon[own]
     if kind == "kmeans":
         return kmeans.build(lat, lon, cells, seed)
     builders: dict[str, _Builder] = {

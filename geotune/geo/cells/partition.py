@@ -93,16 +93,18 @@ class Partition:
     def assign(self, lat_deg: ArrayLike, lon_deg: ArrayLike) -> NDArray[np.int64]:
         """(N,) degrees -> (N,) the cell of each point; OUTSIDE, never cell 0, for a point that lies in none.
 
-        With no rule of its own a partition leaves no point outside: the nearest centre's cell takes it.
+        NaN lies in none. With no rule of its own a partition leaves no other point outside: the nearest centre's cell
+        takes it.
         """
         if self.rule is not None:
             lat, lon = (np.asarray(degrees, float).reshape(-1) for degrees in (lat_deg, lon_deg))
             return self.rule.assign(lat, lon)
         points_N3 = unit_vectors(lat_deg, lon_deg).reshape(-1, 3)
-        if not len(points_N3):
-            return np.empty(0, dtype=np.int64)
-        nearest: NDArray[np.int64] = self._tree.query(points_N3)[1].astype(np.int64)
-        return nearest
+        cell_N = np.full(len(points_N3), OUTSIDE)
+        known = np.isfinite(points_N3).all(axis=1)
+        if known.any():  # the tree refuses to look for nothing
+            cell_N[known] = self._tree.query(points_N3[known])[1]
+        return cell_N
 
     @cached_property
     def fingerprint(self) -> str:

@@ -48,9 +48,9 @@ def quarter(code_N: NDArray[np.uint64], cells: int, minimum: int) -> Quarters:
     """Codes of 2 · DEEPEST bits below those of the roots -> at most `cells` squares of at least `minimum` photos each.
 
     The fullest square is quartered next, into those of its quarters that have so many photos; the photos of the
-    others are outside all cells from then on (the least count t_min of Müller-Budack et al., ECCV 2018). A square
-    stays whole where fewer than two quarters have so many. Raises GeotuneError where there are more roots than cells,
-    or not `minimum` photos in any.
+    others are outside all cells from then on (the least count t_min of Müller-Budack et al., ECCV 2018). Where only one
+    quarter has so many, it is quartered in its turn; a square that is never parted in two stays whole. Raises
+    GeotuneError where there are more roots than cells, or not `minimum` photos in any.
     """
     order = np.argsort(code_N, kind="stable")
     ascending = code_N[order]
@@ -88,12 +88,17 @@ def quarter(code_N: NDArray[np.uint64], cells: int, minimum: int) -> Quarters:
 
 
 def _quarters(ascending: NDArray[np.uint64], square: _Square, minimum: int, cut: int) -> list[_Square]:
-    """What a square falls into: at the first depth at which its photos stand in more than one."""
-    codes = int(ascending[square.first]), int(ascending[square.last - 1])
-    same = DEEPEST - ((codes[0] ^ codes[1]).bit_length() + 1) // 2
-    if same >= DEEPEST:
-        return []
-    return _parts(ascending, square.first, square.last, same + 1, [*square.cut_in, cut], minimum)
+    """What a square falls into: at the first depth at which two of its quarters have `minimum` photos; else nothing."""
+    first, last = square.first, square.last
+    while True:
+        codes = int(ascending[first]), int(ascending[last - 1])
+        same = DEEPEST - ((codes[0] ^ codes[1]).bit_length() + 1) // 2
+        if same >= DEEPEST:
+            return []
+        parts = _parts(ascending, first, last, same + 1, [*square.cut_in, cut], minimum)
+        if len(parts) != 1:
+            return parts
+        first, last = parts[0].first, parts[0].last  # a town, and strays about it: the town is looked into
 
 
 def _parts(

@@ -32,6 +32,18 @@ def test_any_turn_of_a_longitude_and_no_points(kind):
     partition = build(kind, LAT, LON, 60)
     np.testing.assert_array_equal(partition.assign(LAT, LON + 360), partition.assign(LAT, LON))
     assert partition.assign([], []).shape == (0,)
+    assert partition.assign([np.nan, 10.0, LAT[0]], [10.0, np.nan, LON[0]])[:2].tolist() == [-1, -1]
+
+
+@ALL
+def test_a_stray_of_a_region_is_no_reason_for_a_cell(kind):
+    """One holiday photo 4,000 km away, in the same country, among a town's 999."""
+    rng = np.random.default_rng(0)
+    lat, lon = 42.36 + rng.normal(0, 0.004, 999), -71.1 + rng.normal(0, 0.004, 999)
+    alone = build(kind, lat, lon, 16, minimum=5)
+    beside = build(kind, np.append(lat, 34.0), np.append(lon, -118.0), 16, minimum=5)
+    assert beside.fingerprint == alone.fingerprint
+    assert beside.radius_km < 1
 
 
 def test_only_cells_within_borders_never_cross_one():

@@ -102,6 +102,30 @@ def test_a_point_on_an_edge_belongs_north_and_east_of_it():
     assert boxes.assign(np.array([20.1, -0.1]), np.array([5.0, 5.0])).tolist() == [-1, -1]
 
 
+def test_the_antimeridian_is_an_edge_of_the_box_that_ends_there():
+    west, east = [-20, 170, -10, 180], [-20, -180, -10, -170.0]
+    for lon in (180.0, -180.0, 540.0):
+        at = np.array([-15.0]), np.array([lon])
+        assert Boxes(np.array([west], float)).assign(*at).tolist() == [0]
+        assert Boxes(np.array([west, east])).assign(*at).tolist() == [1]  # east of it
+
+
+@BUILDERS
+def test_a_town_beside_strays_is_looked_into(builder):
+    """Two photos at the other end of a square are too few for a cell; the town must not stay whole for them."""
+    rng = np.random.default_rng(0)
+    lat = np.concatenate([48.8 + rng.normal(0, 0.5, 500), [60.0, 60.1]])
+    lon = np.concatenate([2.3 + rng.normal(0, 0.5, 500), [40.0, 40.1]])
+    partition = builder.build(lat, lon, 30, minimum=5)
+    assert len(partition) >= 27
+    cell = partition.assign(lat, lon)
+    assert np.bincount(cell[cell >= 0]).min() >= 5
+    assert cell[-2:].tolist() == [-1, -1]
+    together = builder.build(np.repeat([48.8, 60.0], [500, 2]), np.repeat([2.3, 40.0], [500, 2]), 30, minimum=5)
+    assert len(together) == 1
+    assert together.assign([60.0], [40.0]).tolist() == [0]  # parted by nothing: whole, with all its photos
+
+
 @pytest.mark.parametrize(
     ("edges", "text"),
     [
