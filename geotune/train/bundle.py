@@ -19,10 +19,10 @@ from geotune.errors import GeotuneError
 from geotune.geo.metrics import Extent
 from geotune.model.geolocator import Geolocator
 from geotune.train.card import card
-from geotune.train.checkpoint import new_folder
 from geotune.train.device import choose_device
 from geotune.train.evaluate import locate, photo_sizes
 from geotune.train.memory import MicroBatch
+from geotune.train.new_folder import new_folder
 from geotune.train.settings import TrainConfig
 
 FORMAT = 1

@@ -1,9 +1,8 @@
 """A nested state on disk: tensors as safetensors, the rest as JSON, the folder complete or absent."""
 
+import hashlib
 import json
-import os
-import shutil
-import tempfile
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,94 +10,69 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from geotune import __version__
 from geotune.errors import GeotuneError
+from geotune.train.new_folder import flush, new_folder
 
 TENSORS = "tensors.safetensors"
 TREE = "state.json"
-FORMAT = 1
+FORMAT = 2
+
+
+class Damaged(GeotuneError):  # noqa: N818 - an earlier one may do
+    """A checkpoint that is missing or not what was written."""
 
 
 def save(folder: Path, state: dict[Any, Any]) -> None:
     """Write a nested state of dicts, lists, tuples, tensors, numbers, texts and None.
 
     Everything is written to a neighbouring temporary folder, flushed to the disk and renamed, so that a kill at any
-    instant leaves either no `folder` or a whole one. A folder of that name is replaced.
+    instant leaves either no `folder` or a whole one. A folder of that name is replaced. Raises GeotuneError, with the
+    bytes that it takes, where the disk is full.
     """
     tensors: dict[str, torch.Tensor] = {}
     tree = _encode(state, "", tensors)
-    with new_folder(folder) as fresh:
+    with new_folder(folder, needed=sum(tensor.nbytes for tensor in tensors.values())) as fresh:
         save_file(tensors, fresh / TENSORS)
-        size = (fresh / TENSORS).stat().st_size
-        text = json.dumps({"format": FORMAT, "tensor_bytes": size, "state": tree})
-        (fresh / TREE).write_text(text, encoding="utf-8")
+        flush(fresh / TENSORS)  # what is summed up below is what the disk holds
+        document = {"format": FORMAT, "geotune": __version__, "sha256": _sha256(fresh / TENSORS), "state": tree}
+        (fresh / TREE).write_text(json.dumps(document), encoding="utf-8")
 
 
 def load(folder: Path) -> dict[Any, Any]:
     """The state that `save` wrote, tensors on the CPU, bit for bit.
 
-    Raises GeotuneError for a folder that is missing, cut short, or no checkpoint of this version.
+    Raises Damaged for a folder that is missing or does not hold what was written, GeotuneError for one of another
+    version of geotune.
     """
     if not folder.is_dir():
-        raise GeotuneError(f"{folder}: no such checkpoint", "Start without it: nothing else is lost.")
+        raise Damaged(f"{folder}: no such checkpoint", "Start without it: nothing else is lost.")
     try:
         document = json.loads((folder / TREE).read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']}, this geotune reads {FORMAT}")
-        found = (folder / TENSORS).stat().st_size
-        if found != document["tensor_bytes"]:
-            raise ValueError(f"{TENSORS} has {found:,} bytes, {document['tensor_bytes']:,} were written")
-        tensors = load_file(folder / TENSORS)
-        state = _decode(document["state"], tensors)
+            raise GeotuneError(
+                f"{folder}: the checkpoint was written by another version of geotune "
+                f"({document.get('geotune', 'an older one')}, format {document['format']}; "
+                f"this is {__version__}, format {FORMAT})",
+                "Go on with that version, or start without it.",
+            )
+        if _sha256(folder / TENSORS) != document["sha256"]:
+            raise ValueError(f"{TENSORS} is not what was written: its SHA-256 differs")
+        state = _decode(document["state"], load_file(folder / TENSORS))
+        if not isinstance(state, dict):
+            raise ValueError("no mapping inside")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError)) else str(error)
-        raise GeotuneError(
+        raise Damaged(
             f"{folder}: the checkpoint is damaged ({reason})",
-            f"Delete it and start from an earlier one: rm -r {folder}",
+            f"Delete it, and the training starts from an earlier one or anew: rm -r {shlex.quote(str(folder))}",
         ) from None
-    if not isinstance(state, dict):
-        raise GeotuneError(f"{folder}: the checkpoint is damaged (no mapping inside)")
     return state
 
 
-class new_folder:  # noqa: N801 - used like a function
-    """Context manager: a temporary folder beside `folder` that takes its name when the block ends without an error."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-
-    def __enter__(self) -> Path:
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.fresh = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
-        except OSError as error:
-            raise GeotuneError(
-                f"{self.folder}: cannot be written ({error.strerror})", "Choose a folder that you may write to."
-            ) from None
-        return self.fresh
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.fresh, ignore_errors=True)
-            return
-        umask = os.umask(0)
-        os.umask(umask)
-        self.fresh.chmod(0o777 & ~umask)  # mkdtemp's folders are for the owner alone
-        for path in self.fresh.iterdir():
-            _flush(path)
-        old = self.fresh.with_suffix(".old")
-        if self.folder.exists():
-            self.folder.rename(old)
-        self.fresh.rename(self.folder)
-        _flush(self.folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _encode(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -1,7 +1,9 @@
 """A nested state on disk: bit for bit, whole or absent."""
 
+import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from geotune import __version__
 from geotune.errors import GeotuneError
-from geotune.train.checkpoint import TENSORS, TREE, load, save
+from geotune.train.checkpoint import TENSORS, TREE, Damaged, load, save
 
 
 def a_state() -> dict:
@@ -77,20 +80,73 @@ def test_what_cannot_be_held_is_our_bug_and_leaves_nothing(tmp_path):
         lambda c: (c / TENSORS).unlink(),
         lambda c: (c / TREE).unlink(),
         lambda c: (c / TREE).write_text("[]"),
-        lambda c: (c / TREE).write_text('{"format": 99}'),
+        lambda c: (c / TREE).write_text('{"format": 2}'),
         lambda c: (c / TENSORS).write_bytes(b"\0" * (c / TENSORS).stat().st_size),
+        lambda c: flip_last_bit(c / TENSORS),
     ],
 )
 def test_a_damaged_one_is_refused(tmp_path, damage):
     save(tmp_path / "c", a_state())
     damage(tmp_path / "c")
-    with pytest.raises(GeotuneError, match="the checkpoint is damaged"):
+    with pytest.raises(Damaged, match="c: the checkpoint is damaged"):
         load(tmp_path / "c")
+
+
+def flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_what_a_changed_one_says(tmp_path):
+    save(tmp_path / "c", a_state())
+    flip_last_bit(tmp_path / "c" / TENSORS)
+    with pytest.raises(Damaged) as caught:
+        load(tmp_path / "c")
+    assert str(caught.value) == (
+        f"{tmp_path}/c: the checkpoint is damaged ({TENSORS} is not what was written: its SHA-256 differs)\n"
+        f"  Delete it, and the training starts from an earlier one or anew: rm -r {tmp_path}/c"
+    )
+
+
+def test_one_of_another_version_is_refused(tmp_path):
+    """With an earlier one in its place nothing would be mended: it is no `Damaged`."""
+    save(tmp_path / "c", a_state())
+    document = json.loads((tmp_path / "c" / TREE).read_text())
+    (tmp_path / "c" / TREE).write_text(json.dumps(document | {"format": 1, "geotune": "0.0.9"}))
+    expected = rf"another version of geotune \(0.0.9, format 1; this is {__version__}, format 2\)"
+    with pytest.raises(GeotuneError, match=expected) as caught:
+        load(tmp_path / "c")
+    assert not isinstance(caught.value, Damaged)
 
 
 def test_a_missing_one_is_refused(tmp_path):
-    with pytest.raises(GeotuneError, match="no such checkpoint"):
+    with pytest.raises(Damaged, match="no such checkpoint"):
         load(tmp_path / "c")
+
+
+def test_a_disk_that_fills_leaves_the_one_before(tmp_path):
+    """A real limit: no file of the process may grow beyond 100,000 bytes."""
+    code = (
+        "import resource, sys, torch; from pathlib import Path\n"
+        "from geotune.errors import GeotuneError; from geotune.train.checkpoint import load, save\n"
+        "folder = Path(sys.argv[1])\n"
+        "save(folder / '1-1', {'t': torch.ones(30_000)})\n"
+        "save(folder / 'same', {'t': torch.ones(10)})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "for name in ('1-2', 'same'):\n"
+        "    try: save(folder / name, {'t': torch.zeros(30_000)})\n"
+        "    except GeotuneError as error: print(error)\n"
+        "print(float(load(folder / '1-1')['t'].sum()), float(load(folder / 'same')['t'].sum()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    first, mend, second, _, sums = done.stdout.splitlines()
+    said = r": cannot be written \(File too large \(os error 27\): it takes 120,000 bytes, [\d,]+ are free there\)"
+    assert re.fullmatch(re.escape(f"{tmp_path}/1-2") + said, first)
+    assert re.fullmatch(re.escape(f"{tmp_path}/same") + said, second)
+    assert "make room on that disk" in mend
+    assert sums == "30000.0 10.0"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-1", "same"]  # nothing half-written stays
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
