@@ -46,7 +46,7 @@ class Cut:
         self._copies: list[nn.Module] = []
         self._rest: Any = self._without(backbone.net, paths[-1])
         if hasattr(self._rest, "_pos_embed"):  # a ViT's, which is no module
-            self._rest._pos_embed = _Passing()
+            vars(self._rest)["_pos_embed"] = _Passing()
         device = backbone.mean.device
         self.forms = {size: self._form(torch.zeros(1, size, size, 3, dtype=torch.uint8).to(device)) for size in sizes}
 
