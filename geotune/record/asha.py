@@ -42,8 +42,9 @@ def pruner(settings: StoppingSettings) -> optuna.pruners.BasePruner:
 class ASHA(optuna.pruners.BasePruner):
     """Stop a trial at a rung (epoch grace·factor^k) unless it is among the best 1/factor that reached that rung.
 
-    Values are compared as the best so far, so that one bad epoch decides nothing. A NaN stops at once. After its
-    grace a trial that is no better than the trivial answer is stopped although its rung is nearly empty.
+    What the study holds of an epoch is the run's value after it (geotune.train.selection), so that one bad epoch
+    decides nothing. A NaN stops at once. After its grace a trial that is no better than the trivial answer is stopped
+    although its rung is nearly empty.
     """
 
     def __init__(self, grace: int, factor: int, enough: int) -> None:
@@ -59,13 +60,13 @@ class ASHA(optuna.pruners.BasePruner):
         if rung is None:
             return False
         sign = 1.0 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1.0
-        value = _best(trial, rung, sign)
+        value = _standing(trial, rung, sign)
         baseline = study.user_attrs.get(BASELINE)
         if baseline is not None and value > sign * baseline - 0.02 * abs(baseline):
             return True
         states = tuple(state for state in optuna.trial.TrialState if state.name != "WAITING")
         others = [t for t in study.get_trials(deepcopy=False, states=states) if t.number != trial.number]
-        peers = sorted(_best(t, rung, sign) for t in others if (t.last_step or 0) >= rung)
+        peers = sorted(_standing(t, rung, sign) for t in others if (t.last_step or 0) >= rung)
         if len(peers) + 1 < self.enough:
             return False
         promoted = max(1, (len(peers) + 1) // self.factor)
@@ -79,7 +80,7 @@ class ASHA(optuna.pruners.BasePruner):
         return rung if rung == epoch else None
 
 
-def _best(trial: FrozenTrial, epoch: int, sign: float) -> float:
-    """The best value up to an epoch, as one to minimise; infinite where there is none."""
-    values = [sign * v for e, v in trial.intermediate_values.items() if e <= epoch and not math.isnan(v)]
-    return min(values, default=math.inf)
+def _standing(trial: FrozenTrial, epoch: int, sign: float) -> float:
+    """The run's value after an epoch, as one to minimise; infinite where there is none."""
+    known = [e for e, value in trial.intermediate_values.items() if e <= epoch and not math.isnan(value)]
+    return sign * trial.intermediate_values[max(known)] if known else math.inf

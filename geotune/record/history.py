@@ -13,6 +13,8 @@ from typing import Any
 
 from geotune.config import Flat, flatten, load_yaml
 from geotune.record.folder import RunFolder, TrialFolder, read_json
+from geotune.record.outcome import FAILED
+from geotune.train.selection import standing
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,12 @@ class TrialHistory:
         return [e for e, _ in finite], [v for _, v in finite]
 
     def best(self, metric: str, minimize: bool = True) -> float | None:
-        """The best epoch's value, None where there is none."""
-        values = self.curve(metric)[1]
-        return (min(values) if minimize else max(values)) if values else None
+        """What the run has reached by its `train.selection`, None where nothing."""
+        values = {int(e["epoch"]): e["metrics"].get(metric) for e in self.epochs}
+        known = {e: float(v) if isinstance(v, int | float) else math.nan for e, v in values.items()}
+        rule = self.config.get("train.selection", "best")  # what was trained before there was a choice
+        found = standing(known, rule, larger_is_better=not minimize).value
+        return None if math.isnan(found) else found
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,10 @@ class History:
         return [key for key in (self.asked.get("space", {}).get("file", {}).get("search") or {}) if key not in pins]
 
     def ranked(self) -> list[TrialHistory]:
-        """The trials that have a value, best first."""
+        """The trials that have a value, best first; those that failed in the end come last, as in the record."""
         sign = 1 if self.minimize else -1
         scored = [(sign * value, t) for t in self.trials if (value := t.best(self.goal, self.minimize)) is not None]
-        return [trial for _, trial in sorted(scored, key=lambda pair: pair[0])]
+        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[1].state in FAILED, pair[0]))]
 
 
 def read_history(path: Path) -> History:

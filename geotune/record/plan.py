@@ -2,9 +2,11 @@
 
 import platform
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import optuna
 from pydantic import Field
@@ -16,6 +18,7 @@ from geotune.geo.metrics import larger_is_better, on_scale
 from geotune.record.asha import StoppingSettings
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.space import Goal, Space
+from geotune.train.selection import Rule, standing
 from geotune.train.settings import TrainConfig
 
 LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
@@ -49,6 +52,8 @@ class SearchSettings(Settings):
     """CPUs a trial. Default: the machine's CPUs shared out among its GPUs; without a GPU 1."""
     gpus: float | None = Field(None, ge=0)
     """GPUs a trial, as in 1 or 0.25. Default: 1 where there are GPUs."""
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Processes that share the batches of the full training, a GPU each. auto: one a GPU, if each gets 32 photos."""
     tracking: str = ""
     """MLflow tracking URI, or none. Default: a store of its own in the runs folder."""
 
@@ -150,6 +155,16 @@ class Plan:
     def baseline_key(self) -> str:
         """Where an epoch's metrics hold the trivial answer's value of a median goal; other goals have none."""
         return self.goal.replace("/median_", "/baseline_") if "/median_" in self.goal else ""
+
+    @cached_property
+    def selection(self) -> Rule:
+        """`train.selection`, which is the same for all trials."""
+        rule: Rule = self.space.possible("train.selection")[0]
+        return rule
+
+    def value(self, epochs: Mapping[int, float]) -> float:
+        """What a trial has reached, from its goal metric by epoch; NaN where nothing."""
+        return standing(epochs, self.selection, larger_is_better=self.maximize).value
 
     def config(self, drawn: Flat) -> TrainConfig:
         """The whole config of a trial."""

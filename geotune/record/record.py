@@ -62,9 +62,9 @@ class Record:
         self._began: dict[int, int] = {}  # trial number -> epochs it had when that attempt began
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
-        self._view = {t.number: view_of(t, run.trial(t.number), self.space, self._sign) for t in self._trials(*STATES)}
-        if (best := self.best()) is not None:
-            self._write_best(best)
+        self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._trials(*STATES)}
+        self._written = (-1, math.nan)  # the trial in best.yaml, and its value
+        self._write_best()
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -171,7 +171,7 @@ class Record:
             return [self._view[number] for number in sorted(self._view)]
 
     def ranked(self) -> list[TrialView]:
-        """Trials by their best epoch, stopped and running ones included; those that failed in the end come last."""
+        """Trials by their value, stopped and running ones included; those that failed in the end come last."""
         views = [view for view in self.trials() if not math.isnan(view.best)]
         return sorted(views, key=lambda view: (view.state in FAILED, self._sign * view.best))
 
@@ -226,6 +226,7 @@ class Record:
             self.study.tell(number, state=TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
         del self._handles[number]
         folder.drop_checkpoints()
+        self._write_best()  # a trial that failed in the end no longer leads
 
     def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:
@@ -234,20 +235,23 @@ class Record:
         folder = self.run.trial(number)
         plain = {key: _plain(metric) for key, metric in metrics.items()}
         append_line(folder.metrics, {"epoch": epoch, "time": time.time(), "metrics": plain})
-        self._trial(number).report(value, epoch)
         view = self._view[number]
-        before = self.best()
         view.values[epoch] = value
         view.seconds += float(metrics.get("train/seconds", 0.0))
-        if not math.isnan(value) and not self._sign * view.best <= self._sign * value:
-            view.best = value
-            if before is None or self._sign * value < self._sign * before.best or before is view:
-                self._write_best(view)
+        view.best = self.plan.value(view.values)
+        # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
+        self._trial(number).report(value if math.isnan(value) else view.best, epoch)
+        self._write_best()
         folder.drop_checkpoints(keep=2)
 
-    def _write_best(self, view: TrialView) -> None:
+    def _write_best(self) -> None:
+        """Keep best.yaml current."""
+        view = self.best()
+        if view is None or self._written == (view.number, view.best):
+            return
         head = f"# Trial {view.number} of {self.run.name}: {self.plan.goal} {view.best:.6g}\n"
         write_atomic(self.run.best_yaml, head + self.run.trial(view.number).config.read_text(encoding="utf-8"))
+        self._written = (view.number, view.best)
 
     def _trial(self, number: int) -> optuna.Trial:
         if number not in self._handles:

@@ -14,6 +14,9 @@ from geotune.record.asha import StoppingSettings
 from geotune.record.parameter import Parameter
 from geotune.train.settings import TrainConfig
 
+MEASURES = ("train.select", "train.selection")
+"""Settings that say how good a trial is."""
+
 
 class Goal(Settings):
     """The metric that the search goes by; exactly one of the two."""
@@ -71,6 +74,11 @@ class Space:
         base, full = flatten(file.base), flatten(file.full)
         for prefix, settings in (("", pins), ("base.", base), ("full.", full), ("search.", file.search)):
             problems += [(prefix + key, unknown(key, known)) for key in settings if key not in known]
+        problems += [
+            (f"search.{key}", "trials are compared by one measure: put it under base")
+            for key in file.search
+            if key in MEASURES
+        ]
         fixed = {key: value for key, value in (base | pins).items() if key in known}
         parameters: list[Parameter] = []
         for key, spec in file.search.items():

@@ -10,18 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from geotune.config import Flat
 from geotune.record.folder import TrialFolder
-from geotune.record.space import Space
+from geotune.record.outcome import FAILED, Outcome
+from geotune.record.plan import Plan
 from geotune.train.settings import TrainConfig
 
-
-class Outcome(StrEnum):
-    """How an attempt at a trial ended."""
-
-    COMPLETE = "complete"
-    STOPPED = "stopped"
-    DIVERGED = "diverged"
-    INFEASIBLE = "infeasible"
-    CRASHED = "crashed"
+__all__ = ["FAILED", "STATES", "Assignment", "Decision", "Outcome", "TrialView", "view_of"]
 
 
 class Decision(StrEnum):
@@ -53,13 +46,12 @@ class TrialView:
     state: str
     drawn: Flat
     values: dict[int, float] = field(default_factory=dict)
+    """The goal metric by epoch."""
     best: float = math.nan
+    """What the trial has reached, by `train.selection`."""
     seconds: float = 0.0
     reason: str = ""
 
-
-FAILED = (Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.CRASHED)
-"""Endings after which the same settings, trained for longer, are not to be expected to do well."""
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -70,17 +62,23 @@ STATES = {
 """Optuna's states of started trials. A trial that runs when a record is opened has lost its process: it is due."""
 
 
-def view_of(trial: FrozenTrial, folder: TrialFolder, space: Space, sign: float) -> TrialView:
-    """A stored trial; `sign` is -1 where the goal is maximised."""
-    drawn = {p.key: p.decode(trial.params[p.key]) for p in space.parameters if p.key in trial.params}
+def view_of(trial: FrozenTrial, folder: TrialFolder, plan: Plan) -> TrialView:
+    """A stored trial: its epochs as the study knows them, their own metrics as its folder tells them."""
+    drawn = {p.key: p.decode(trial.params[p.key]) for p in plan.space.parameters if p.key in trial.params}
     outcome = json.loads(folder.outcome.read_text()) if folder.outcome.is_file() else {}
-    values = [v for v in trial.intermediate_values.values() if not math.isnan(v)]
+    told = {line["epoch"]: line["metrics"] for line in folder.epochs()}
+    values = {e: _number(told[e].get(plan.goal)) if e in told else v for e, v in trial.intermediate_values.items()}
     return TrialView(
         number=trial.number,
         state="due" if trial.state is TrialState.RUNNING else outcome.get("state", STATES[trial.state]),
         drawn=drawn,
-        values=dict(trial.intermediate_values),
-        best=sign * min((sign * v for v in values), default=math.nan),
-        seconds=sum(float(line["metrics"].get("train/seconds") or 0.0) for line in folder.epochs()),
+        values=values,
+        best=plan.value(values),
+        seconds=sum(float(metrics.get("train/seconds") or 0.0) for metrics in told.values()),
         reason=outcome.get("reason", ""),
     )
+
+
+def _number(value: float | None) -> float:
+    """JSON's word for a NaN is none."""
+    return math.nan if value is None else float(value)

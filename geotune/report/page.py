@@ -15,7 +15,7 @@ FIGURES = (  # heading, what to look for, how it is drawn
     ("Test errors", "One bar a range of errors; the axis is logarithmic.", errors.histogram),
     ("Where the test photos lie", "Each point is a test photo where it was taken.", errors.positions),
     ("Learning curves", "One line a trial. Pale lines were stopped early.", figures.learning_curves),
-    ("The search over time", "One point a trial: its best epoch.", figures.progress),
+    ("The search over time", "One point a trial: what it reached, by train.selection.", figures.progress),
     (
         "What each setting did",
         "The orange point is the best trial; <em>none</em>: not a setting of it.",

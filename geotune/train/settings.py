@@ -6,6 +6,7 @@ from pydantic import Field
 
 from geotune.config import Settings
 from geotune.model.settings import InputSettings, ModelSettings
+from geotune.train.selection import Rule
 
 
 class LoopSettings(Settings):
@@ -20,13 +21,19 @@ class LoopSettings(Settings):
     batch_size: int = Field(64, ge=1)
     """Photos a step of the optimiser, whatever fits in memory at once."""
     micro_batch: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Photos in memory at once; their gradients add up to the batch's. auto: what fits"""
+    """Photos in memory at once; their gradients add up to the batch's. auto: what fits. (BatchNorm: train.norm_batch)"""
+    norm_batch: int = Field(32, ge=4)
+    """Photos over which a BatchNorm that is trained takes mean and spread, and that are in memory at once for it."""
     patience: int = Field(0, ge=0)
     """Stop after so many epochs in a row without a better train.select; 0 = never."""
     clip: float = Field(1.0, ge=0)
     """Longest gradient (norm over all weights) that a step may take; 0 = any."""
+    max_skipped: int = Field(10, ge=0)
+    """Batches of a run that may be skipped, as their loss or gradient is no finite number; more: it has diverged."""
     select: str = "valid/median"
-    """The validation metric whose best epoch is kept."""
+    """The validation metric by which an epoch is kept."""
+    selection: Rule = "best"
+    """What a run is worth, and which epoch it keeps: its best, or the last of its best three in a row, averaged."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the network's arithmetic; auto: bfloat16 or float16 on a CUDA GPU, else float32."""
 

@@ -45,9 +45,11 @@ def test_a_rung_needs_enough_records() -> None:
     assert prunes(study_with([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [9.0, 9.0]]))
 
 
-def test_the_best_so_far_counts_not_the_last() -> None:
-    others = [[5.0, 5.0] for _ in range(5)]
-    assert not prunes(study_with([*others, [1.0, 50.0]]))
+def test_others_count_as_they_stood_at_the_rung() -> None:
+    """What a study holds of an epoch is the run's value after it; a NaN after it takes nothing away."""
+    ahead = [[5.0, 5.0, 0.1] for _ in range(5)]
+    assert not prunes(study_with([*ahead, [4.0, 4.0]]))
+    assert prunes(study_with([*[[3.0, math.nan] for _ in range(5)], [4.0, 4.0]]))
 
 
 def test_only_what_reached_the_rung_is_compared() -> None:

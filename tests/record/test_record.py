@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from geotune.config import load_yaml
 from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, read_json
+from geotune.record.history import read_history
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from tests.record.conftest import TREE
@@ -84,6 +85,83 @@ def test_best_yaml_is_current_after_every_report(record: Record) -> None:
     assert load_yaml(record.run.best_yaml) == second.config.model_dump(mode="json")
     record.report(first.number, first.attempt, 2, {GOAL: 250.0})
     assert load_yaml(record.run.best_yaml) == second.config.model_dump(mode="json")
+
+
+def test_a_trial_that_fails_in_the_end_no_longer_leads(record: Record) -> None:
+    first, second = issue(record), issue(record)
+    record.report(first.number, 1, 1, {GOAL: 300.0})
+    record.report(second.number, 1, 1, {GOAL: 200.0})
+    record.finish(second.number, 1, Outcome.DIVERGED)
+    assert load_yaml(record.run.best_yaml) == first.config.model_dump(mode="json")
+
+
+def test_one_bad_epoch_takes_nothing_away(record: Record) -> None:
+    """The study holds what the trial had reached after each epoch: that is what every rule and sampler compares."""
+    for _ in range(4):
+        trial = issue(record)
+        record.report(trial.number, 1, 1, {GOAL: 300.0})
+        record.report(trial.number, 1, 2, {GOAL: 300.0})
+    trial = issue(record)
+    record.report(trial.number, 1, 1, {GOAL: 100.0})
+    assert record.report(trial.number, 1, 2, {GOAL: 900.0}) is Decision.GO_ON
+    assert record.study.get_trials()[trial.number].intermediate_values == {1: 100.0, 2: 100.0}
+    assert record.trials()[-1].values == {1: 100.0, 2: 900.0}
+
+
+def smoothed(make_run: Callable[..., RunFolder], **changes: Any) -> Record:
+    return Record(make_run({**TREE, "base": {**TREE["base"], "train.selection": "smoothed"}, **changes}))
+
+
+def test_a_lucky_epoch_does_not_win_where_three_are_averaged(make_run: Callable[..., RunFolder]) -> None:
+    record = smoothed(make_run)
+    lucky, steady = issue(record), issue(record)
+    for epoch, (one, other) in enumerate([(90.0, 300.0), (600.0, 300.0), (600.0, 300.0), (600.0, 240.0)], start=1):
+        record.report(lucky.number, 1, epoch, {GOAL: one})
+        leads = load_yaml(record.run.best_yaml)
+        assert leads == (lucky if epoch == 1 else steady).config.model_dump(mode="json")
+        record.report(steady.number, 1, epoch, {GOAL: other})
+    expected = {lucky.number: [90.0, 345.0, 430.0, 430.0], steady.number: [300.0, 300.0, 300.0, 280.0]}
+    for number, values in expected.items():
+        assert list(record.study.get_trials()[number].intermediate_values.values()) == pytest.approx(values)
+    record.finish(steady.number, 1, Outcome.COMPLETE)
+    assert record.study.get_trials()[steady.number].value == pytest.approx(280.0)
+    record.close()
+    again = Record(record.run)
+    assert [(view.number, view.best) for view in again.ranked()] == [
+        (steady.number, pytest.approx(280.0)),
+        (lucky.number, pytest.approx(430.0)),
+    ]
+    assert again.trials()[0].values == {1: 90.0, 2: 600.0, 3: 600.0, 4: 600.0}
+    history = read_history(record.run.path)
+    assert [(trial.name, trial.best(history.goal)) for trial in history.ranked()] == [
+        (str(view.number), view.best) for view in again.ranked()
+    ]
+    again.close()
+
+
+def test_a_rung_compares_what_three_epochs_reached(make_run: Callable[..., RunFolder]) -> None:
+    """The same epochs: by their best the last trial stays, by three in a row it is stopped."""
+    stopping = {"grace": 3, "enough": 4}
+    decisions = {}
+    for rule in ("best", "smoothed"):
+        tree = {**TREE, "base": {**TREE["base"], "train.selection": rule}, "stopping": stopping}
+        record = Record(make_run(tree))
+        for values in [(300.0, 300.0, 300.0)] * 3 + [(900.0, 100.0, 900.0)]:
+            trial = issue(record)
+            for epoch, value in enumerate(values, start=1):
+                decisions[rule] = record.report(trial.number, 1, epoch, {GOAL: value})
+        record.close()
+    assert decisions == {"best": Decision.GO_ON, "smoothed": Decision.STOP}
+
+
+def test_a_share_is_better_when_larger(make_run: Callable[..., RunFolder]) -> None:
+    record = smoothed(make_run, goal={"maximize": "valid/within_25km"})
+    one, other = issue(record), issue(record)
+    for epoch, value in enumerate((0.5, 0.1, 0.1), start=1):
+        record.report(one.number, 1, epoch, {"valid/within_25km": value})
+        record.report(other.number, 1, epoch, {"valid/within_25km": 0.3})
+    assert [view.number for view in record.ranked()] == [other.number, one.number]
+    record.close()
 
 
 def test_an_epoch_counts_once_and_a_stale_attempt_is_refused(record: Record) -> None:

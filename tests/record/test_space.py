@@ -95,6 +95,7 @@ def test_all_faults_at_once() -> None:
         ({"train.clip": {"uniform": [0, 1], "when": {"model.head.name": ["mixture"]}}}, "is never 'mixture'"),
         ({"model.head.name": {"choice": ["cells", "foo"]}}, "retrieval, custom; got 'foo'"),
         ({"model.head.cells": {"choice": [32, 64]}}, "regression has no such setting; add when"),
+        ({"train.selection": {"choice": ["best", "smoothed"]}}, "compared by one measure: put it under base"),
     ],
 )
 def test_impossible_ranges(search: dict[str, Any], text: str) -> None:
