@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geotune.data.loader import order
+from geotune.errors import SettingsError
+from geotune.train import ranks
 from geotune.train.settings import TrainConfig
 
 MOST = 200_000
@@ -29,10 +31,15 @@ class Stretches:
     """Photos an epoch."""
     steps: int
     """Batches an epoch; the last may be smaller."""
+    batch: int
+    """Photos of a batch, which all processes that train together share evenly."""
     seed: int
 
     def of(self, epoch: int) -> tuple[Ints, Ints]:
-        """The photos (n,) of an epoch in their order, and the pass (n,), counted from 1, to which each belongs."""
+        """The photos (n,) of an epoch in their order, and the pass (n,), counted from 1, to which each belongs.
+
+        Those of this process: its part of every batch.
+        """
         at, end = (epoch - 1) * self.photos, epoch * self.photos
         chosen, passes = [], []
         while at < end:
@@ -41,7 +48,18 @@ class Stretches:
             chosen.append(order(self.available, self.seed, number + 1)[first:last])
             passes.append(np.full(last - first, number + 1))
             at += last - first
-        return np.concatenate(chosen), np.concatenate(passes)
+        mine = self._mine()
+        return np.concatenate(chosen)[mine], np.concatenate(passes)[mine]
+
+    def batch_photos(self, step: int) -> int:
+        """Photos of batch 0, 1, … of an epoch, of all processes together."""
+        return min(self.batch, self.photos - step * self.batch)
+
+    def _mine(self) -> Ints | slice:
+        if ranks.size() == 1:
+            return slice(None)
+        each = [step * self.batch + np.arange(self.batch_photos(step)) for step in range(self.steps)]
+        return np.concatenate([positions[ranks.part(len(positions))] for positions in each])
 
     def views(self, count: int, chosen: Ints, passes: Ints) -> Ints:
         """Which of `count` fixed views (n,) each photo has in its pass, drawn anew for every pass."""
@@ -58,11 +76,16 @@ def stretches(available: int, config: TrainConfig, *, never_one: bool = False) -
 
     `never_one`: an epoch is one photo shorter where its last batch would be a single photo, on which BatchNorm cannot
     train. Where an epoch is a pass, that pass leaves out a photo, another one each time; else the next epoch takes it.
+    In the same way, every process that trains together gets something of the last batch. Raises SettingsError where
+    they cannot share a batch evenly.
     """
     wanted, batch = config.train.epoch_photos, config.train.batch_size
+    if batch % ranks.size():
+        problem = f"{ranks.size()} processes that train together cannot share batches of {batch} photos evenly"
+        raise SettingsError([("train.batch_size", problem)])
     photos = min(available, MOST) if wanted == "auto" else wanted
-    a_pass = available
-    if never_one and photos > 1 and photos % batch == 1:
-        a_pass -= photos == available
-        photos -= 1
-    return Stretches(available, a_pass, photos, -(-photos // batch), config.seed)
+    a_pass, left = available, photos % batch
+    if left < ranks.size() * (2 if never_one else 1) and photos > left:
+        a_pass -= left * (photos == available)
+        photos -= left
+    return Stretches(available, a_pass, photos, -(-photos // batch), batch, config.seed)

@@ -5,6 +5,8 @@ import pytest
 
 from geotune.config import build
 from geotune.data.loader import order
+from geotune.errors import SettingsError
+from geotune.train import ranks
 from geotune.train.position import MOST, stretches
 from geotune.train.settings import TrainConfig
 
@@ -61,3 +63,31 @@ def test_never_a_batch_of_one_where_it_is_not():
 
 def test_a_single_photo_stays():
     assert of(1, never_one=True).photos == 1
+
+
+def test_processes_share_every_batch(monkeypatch):
+    alone = of(75)
+    assert [alone.batch_photos(step) for step in range(alone.steps)] == [16, 16, 16, 16, 11]
+    parts = []
+    for rank in range(4):
+        monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(ranks, "size", lambda: 4)
+        epochs = of(75)
+        assert (epochs.photos, epochs.steps) == (75, 5)
+        parts.append(epochs.of(2)[0])
+    monkeypatch.undo()
+    whole = alone.of(2)[0]
+    for step in range(4):
+        together = np.concatenate([part[4 * step : 4 * step + 4] for part in parts])
+        assert np.array_equal(together, whole[16 * step : 16 * step + 16])
+    assert np.array_equal(np.concatenate([part[16:] for part in parts]), whole[64:])
+
+
+def test_a_last_batch_that_leaves_some_process_without_photos_is_left_out(monkeypatch):
+    monkeypatch.setattr(ranks, "size", lambda: 4)
+    assert of(67).photos == 64
+    assert of(68).photos == 68
+    assert of(71, never_one=True).photos == 64, "BatchNorm needs two photos each"
+    assert of(72, never_one=True).photos == 72
+    with pytest.raises(SettingsError, match="4 processes that train together cannot share"):
+        of(72, batch=18)
