@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from geotune.errors import GeotuneError
+from geotune.model.dropout import swap
 from geotune.model.stages import stages_of
 from geotune.model.weights import Weights, check_backbone, read_weights
 
@@ -40,7 +41,7 @@ class Backbone(nn.Module):
         super().__init__()
         check_backbone(name)
         self.name, self.features, self.frozen_layers = name, features, frozen_layers
-        self.net = _create(name, weights, list(sizes))
+        self.net = swap(_create(name, weights, list(sizes)))
         stages = stages_of(self.net)
         self.levels = stages.levels[-3:-1]
         if 0 < frozen_layers < FROZEN_WHOLE and not stages.levels:

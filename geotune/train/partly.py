@@ -16,8 +16,9 @@ from geotune.data.loader import batches, order
 from geotune.model.cut import Cut
 from geotune.model.geolocator import Geolocator, resized
 from geotune.model.heads.base import Outputs
+from geotune.train import ranks
 from geotune.train.features import VIEW_SEED, Features, FeatureStore, as_decoded, in_float16
-from geotune.train.memory import MicroBatch, first_guess
+from geotune.train.memory import plain_portion, training_portion
 from geotune.train.position import stretches
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -109,12 +110,12 @@ class PartlySource:
         self.parts = parts
         self.module: torch.nn.Module = parts.model
         self.device = next(parts.model.parameters()).device
-        self.seed, self.batch = config.seed, config.train.batch_size
+        self.seed, self.batch = config.seed, config.train.batch_size // ranks.size()
         self._views = [view for (view,) in store.views(train)]
         (self._valid,) = store.plain(valid)
         self.stretches = stretches(len(train), config, never_one=True)
-        self.micro = first_guess(config.train.micro_batch, self.batch, self.device)
-        self.valid_micro = MicroBatch(EVALUATION_PHOTOS)
+        self.micro = training_portion(parts.model, config, self.batch)
+        self.valid_micro = plain_portion(parts.model, config, EVALUATION_PHOTOS)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
@@ -123,7 +124,7 @@ class PartlySource:
         return _one_ahead(self._batch(self._views, chosen[part], views[part]) for part in cuts)
 
     def valid(self) -> Iterator[Batch]:
-        return self._plain(self._valid, np.arange(len(self._valid)))
+        return self._plain(self._valid, np.arange(len(self._valid))[ranks.part(len(self._valid))])
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:
         return self.parts.model.head(self._features(inputs))  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +17,18 @@ from geotune.data.loader import batches
 from geotune.data.threads import MOST, lease, leased
 from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
+from geotune.model.heads.base import Outputs
 from geotune.train.device import Precision, choose_device
 from geotune.train.features import FeatureStore
-from geotune.train.memory import MicroBatch, first_guess, within_memory
+from geotune.train.memory import MicroBatch, training_portion, within_memory
+from geotune.train.norms import Averages
 from geotune.train.optim import optimiser
 from geotune.train.outcomes import Infeasible
 from geotune.train.position import stretches
 from geotune.train.progress import Progress
 from geotune.train.run import build_model, training_split, validation_split
 from geotune.train.settings import TrainConfig
+from geotune.train.step import gradients
 
 SAMPLE = 32
 """Photos that are decoded for it."""
@@ -123,46 +127,51 @@ def _head_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int
     batch = min(config.train.batch_size, len(train))
     width = sum(model.feature_width(size) for size in config.input.sizes)
     features = torch.randn(batch, width, device=_device(model))
-    step = _step(model, config, lambda part: model.head(features[part]), train, batch)
+    step = _step(model, config, features, model.head, MicroBatch(batch), train)
     return stretches(len(train), config).photos / batch * _time(step) + valid / batch * _time(step) / 3
 
 
 def _photo_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int) -> float:
     images, _ = _decoded(train, max(config.input.sizes))
-    pixels = torch.from_numpy(images).to(_device(model))
-    step = _step(model, config, lambda part: model(pixels[part]), train, len(images))
+    device = _device(model)
+    # On a GPU a batch as large as the trial's: smaller ones do not fill it, and the memory that it takes is told.
+    photos = config.train.batch_size if device.type == "cuda" else len(images)
+    pixels = torch.from_numpy(images[np.arange(photos) % len(images)]).to(device)
+    found = training_portion(model, config, photos)
+    micro = MicroBatch(found.size, fixed=found.fixed)  # without a memory: nothing is written
+    step = _step(model, config, pixels, model, micro, train)
+    a_step = _time(step)
     model.eval()
-    forward = _time(torch.no_grad()(lambda: model(pixels)))
+    forward = _time(torch.no_grad()(lambda: [model(pixels[part]) for part in micro.parts(photos)]))
     model.train()
-    return (stretches(len(train), config).photos * _time(step) + valid * forward) / len(images)
+    return (stretches(len(train), config).photos * a_step + valid * forward) / photos
 
 
 def _step(
-    model: Geolocator, config: TrainConfig, forward: Callable[[slice], object], train: Split, photos: int
+    model: Geolocator,
+    config: TrainConfig,
+    inputs: torch.Tensor,
+    forward: Callable[[torch.Tensor], Outputs],
+    micro: MicroBatch,
+    train: Split,
 ) -> Callable[[], None]:
     """A step of the optimiser at a learning rate of nought: all of its work, none of its effect."""
-    device = _device(model)
-    precision = Precision(config.train.precision, device)
+    precision = Precision(config.train.precision, inputs.device)
     optimizer = optimiser(model, config.optim, config.train.batch_size)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
-    where = np.arange(photos) % len(train)
-    targets = {name: tensor.to(device) for name, tensor in model.targets(train.lat[where], train.lon[where]).items()}
-    micro = MicroBatch(photos) if model.backbone.is_frozen else first_guess(config.train.micro_batch, photos, device)
-
-    def gradients() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        for part in micro.parts(photos):
-            with precision.autocast():
-                outputs = forward(part)
-            own = {name: tensor[part] for name, tensor in targets.items()}
-            precision.backward(model.loss(outputs, own)["loss"])  # type: ignore[arg-type]
+    where = np.arange(len(inputs)) % len(train)
+    targets = model.targets(train.lat[where], train.lon[where])
+    targets = {name: tensor.to(inputs.device) for name, tensor in targets.items()}
+    model.train()
+    averages = Averages(model)
 
     def step() -> None:
-        within_memory(micro, gradients)
-        precision.step(optimizer, config.train.clip)
+        averages.keep()
+        how: dict[str, Any] = {"precision": precision, "averages": averages, "seed": 0}
+        losses = within_memory(micro, gradients, model, inputs, targets, forward=forward, micro=micro, **how)
+        precision.step(optimizer, config.train.clip, losses["loss"])
 
-    model.train()
     return step
 
 

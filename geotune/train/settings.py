@@ -21,7 +21,7 @@ class LoopSettings(Settings):
     batch_size: int = Field(64, ge=1)
     """Photos a step of the optimiser, whatever fits in memory at once."""
     micro_batch: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Photos in memory at once; their gradients add up to the batch's. auto: what fits. (BatchNorm: train.norm_batch)"""
+    """Photos in memory at once; their gradients add up to the batch's. auto: what fits (BatchNorm: norm_batch)"""
     norm_batch: int = Field(32, ge=4)
     """Photos over which a BatchNorm that is trained takes mean and spread, and that are in memory at once for it."""
     patience: int = Field(0, ge=0)
@@ -34,6 +34,8 @@ class LoopSettings(Settings):
     """The validation metric by which an epoch is kept."""
     selection: Rule = "best"
     """What a run is worth, and which epoch it keeps: its best, or the last of its best three in a row, averaged."""
+    profile: bool = False
+    """Write trace.json.gz: what the first steps do and how long it takes, for https://ui.perfetto.dev."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the network's arithmetic; auto: bfloat16 or float16 on a CUDA GPU, else float32."""
 

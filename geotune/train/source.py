@@ -13,8 +13,9 @@ from geotune.data.dataset import Split
 from geotune.data.loader import batches, order
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
+from geotune.train import ranks
 from geotune.train.features import FeatureStore
-from geotune.train.memory import MicroBatch, first_guess
+from geotune.train.memory import MicroBatch, plain_portion, training_portion
 from geotune.train.position import Stretches, stretches
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -53,7 +54,7 @@ class Source(Protocol):
         ...
 
     def valid(self) -> Iterator[Batch]:
-        """All validation photos, in order."""
+        """All validation photos, in order: this process's part of them."""
         ...
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:
@@ -84,9 +85,9 @@ class PhotoSource:
         size = model.size
         self._train, self._valid = decoded(train, size), decoded(valid, size)
         self.stretches = stretches(len(train), config, never_one=True)
-        self.batch = config.train.batch_size
-        self.micro = first_guess(config.train.micro_batch, self.batch, self.device)
-        self.valid_micro = MicroBatch(EVALUATION_PHOTOS)
+        self.batch = config.train.batch_size // ranks.size()
+        self.micro = training_portion(model, config, self.batch)
+        self.valid_micro = plain_portion(model, config, EVALUATION_PHOTOS)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
@@ -94,7 +95,7 @@ class PhotoSource:
         return tensors(batches(self._train, chosen, self.batch, epoch=passes, start=start, **how))
 
     def valid(self) -> Iterator[Batch]:
-        return self._plain(self._valid, np.arange(len(self._valid)))
+        return self._plain(self._valid, np.arange(len(self._valid))[ranks.part(len(self._valid))])
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:
         return self.model.head(self.features_of(inputs))  # type: ignore[no-any-return]
@@ -139,7 +140,7 @@ class FeatureSource:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
         views = self.stretches.views(len(self._views), chosen, passes)
-        size = self.config.train.batch_size
+        size = self.config.train.batch_size // ranks.size()
         block = max(size, BLOCK - BLOCK % size)
         for first in range(start * size, len(chosen), block):
             index = chosen[first : first + block]
@@ -148,9 +149,9 @@ class FeatureSource:
             yield from zip(torch.split(features, size), torch.split(index_on_device, size), strict=True)
 
     def valid(self) -> Iterator[Batch]:
-        rows = len(self._valid[0])
-        for start in range(0, rows, VALID_ROWS):
-            index = np.arange(start, min(start + VALID_ROWS, rows))
+        mine = ranks.part(len(self._valid[0]))
+        for start in range(mine.start, mine.stop, VALID_ROWS):
+            index = np.arange(start, min(start + VALID_ROWS, mine.stop))
             yield self._to_device(_rows(self._valid, index)), torch.from_numpy(index).to(self.device)
 
     def outputs(self, inputs: torch.Tensor) -> Outputs:

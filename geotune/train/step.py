@@ -1,38 +1,126 @@
-"""One step of the optimiser over one batch, in as many micro-batches as memory asks for."""
+"""One step of the optimiser over one batch, in as many micro-batches as memory asks for: the result is the same."""
+
+from collections.abc import Callable
 
 import torch
 
-from geotune.model.heads.base import Targets
-from geotune.train.memory import within_memory
+from geotune.model.dropout import mixed, portion
+from geotune.model.geolocator import Geolocator
+from geotune.model.heads.base import Outputs, Targets
+from geotune.train.device import Precision, seed_everything
+from geotune.train.memory import MicroBatch, within_memory
+from geotune.train.norms import Averages
 from geotune.train.optim import set_learning_rate
+from geotune.train.outcomes import Diverged
 from geotune.train.run import Run
 
+Losses = dict[str, torch.Tensor]
 
-def take(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int, total: int) -> dict[str, torch.Tensor]:
+
+def take(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int, total: int) -> Losses:
     """Learn from a batch: inputs (b, …) and the indices (b,) of their photos in the training split.
 
-    The step is number 0 ≤ `at` < `total` of the whole run, which decides its learning rate. Returns the losses by
-    part: detached means over the batch's photos, on the device.
+    The step is number 0 ≤ `at` < `total` of the whole run, which decides its learning rate and, with the seed, all
+    that is random in it. Returns the losses by part: detached means over the batch's photos, on the device. A batch
+    whose loss or gradient is no finite number is skipped and counted in `run.skipped`.
+
+    Raises Infeasible where memory does not do, Diverged as `check_skipped` does.
     """
     run.rate = set_learning_rate(run.optimizer, run.config.optim, at, total)
-    losses = within_memory(run.source.micro, gradients, run, inputs, index)
-    run.precision.step(run.optimizer, run.config.train.clip)
+    run.averages.keep()
+    losses = within_memory(
+        run.source.micro,
+        gradients,
+        run.model,
+        inputs,
+        of_photos(run.targets, index),
+        forward=run.source.outputs,
+        micro=run.source.micro,
+        precision=run.precision,
+        averages=run.averages,
+        seed=mixed(run.config.seed, at),
+    )
+    finite = run.precision.step(run.optimizer, run.config.train.clip, losses["loss"])
+    run.skipped += ~finite
+    if run.skipped.device.type == "cpu":
+        check_skipped(run)
     return losses
 
 
-def gradients(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The gradients of the batch's mean loss, summed over micro-batches, each weighted by its share of photos."""
-    run.optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, torch.Tensor] = {}
-    for part in run.source.micro.parts(len(index)):
-        with run.precision.autocast():
-            outputs = run.source.outputs(inputs[part])
-        losses = run.model.loss(outputs, of_photos(run.targets, index[part]))
-        share = (part.stop - part.start) / len(index)
-        run.precision.backward(losses["loss"] * share)
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0) + loss.detach() * share
-    return sums
+def check_skipped(run: Run) -> None:
+    """Raises Diverged when more than `train.max_skipped` batches were skipped. On a GPU it waits for the last step."""
+    skipped, most = int(run.skipped), run.config.train.max_skipped
+    if skipped > most:
+        raise Diverged(f"the loss or gradient of {skipped} batches was no finite number (train.max_skipped={most})")
+
+
+def gradients(
+    model: Geolocator,
+    inputs: torch.Tensor,
+    targets: Targets,
+    *,
+    forward: Callable[[torch.Tensor], Outputs],
+    micro: MicroBatch,
+    precision: Precision,
+    averages: Averages,
+    seed: int,
+) -> Losses:
+    """The gradients of a batch's mean loss, summed over micro-batches, each weighted by its share of the photos.
+
+    `inputs` (b, …) and `targets` (b, …) are of the same photos; `forward` takes a part of the inputs. It can be
+    repeated: random numbers and running averages begin where they did, which is where `averages` were last kept.
+    """
+    model.zero_grad(set_to_none=True)
+    averages.put_back()
+    seed_everything(seed, precision.device)
+    photos = len(inputs)
+    parts = list(micro.parts(photos))
+
+    def outputs(part: slice) -> Outputs:
+        with precision.autocast(), portion(seed, part):
+            return forward(inputs[part])
+
+    if model.head.compares and len(parts) > 1:
+        with torch.no_grad():
+            first = [outputs(part) for part in parts]
+        averages.put_back()
+        seed_everything(seed, precision.device)
+        losses = _compared(model, targets, parts, first, outputs, precision)
+    else:
+        losses = {}
+        for part in parts:
+            own = model.loss(outputs(part), {name: tensor[part] for name, tensor in targets.items()})
+            share = (part.stop - part.start) / photos
+            precision.backward(own["loss"] * share)
+            for name, loss in own.items():
+                losses[name] = losses.get(name, 0) + loss.detach() * share
+    micro.fitted(photos)
+    return losses
+
+
+def _compared(
+    model: Geolocator,
+    targets: Targets,
+    parts: list[slice],
+    first: list[Outputs],
+    outputs: Callable[[slice], Outputs],
+    precision: Precision,
+) -> Losses:
+    """The gradients of a loss between the photos of a batch, which no part of it can tell alone.
+
+    First those of the outputs, of all photos at once; then, part by part and in a second pass, those of the weights
+    (the gradient cache of Gao et al. 2021).
+    """
+    whole = {name: torch.cat([own[name] for own in first]) for name in first[0]}
+    for tensor in whole.values():
+        tensor.requires_grad_(tensor.is_floating_point())
+    losses = model.loss(whole, targets)
+    precision.backward(losses["loss"])
+    for part in parts:
+        again = outputs(part)
+        used = [name for name, tensor in again.items() if tensor.requires_grad and whole[name].grad is not None]
+        torch.autograd.backward([again[name] for name in used], [whole[name].grad[part] for name in used])  # type: ignore[index]
+    return {name: loss.detach() for name, loss in losses.items()}
 
 
 def of_photos(targets: Targets, index: torch.Tensor) -> Targets:

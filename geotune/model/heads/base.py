@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from geotune.geo.sphere import Floats
+from geotune.model.dropout import Dropout
 from geotune.model.geography import Geography
 
 Outputs = dict[str, Tensor]
@@ -94,6 +95,9 @@ class Standardise(nn.Module):
 class Head(nn.Module, ABC):
     """Features (B, D) -> outputs -> loss and places; all in float32, also under autocast: metres need the digits."""
 
+    compares = False
+    """Whether the loss compares the photos of a batch; else it is a mean of terms that each concern one photo alone."""
+
     def __init__(self, width: int, geography: Geography) -> None:
         super().__init__()
         self.geography = geography
@@ -145,8 +149,8 @@ class Head(nn.Module, ABC):
 def trunk(width: int, hidden: int, dropout: float) -> tuple[nn.Module, int]:
     """What stands before a head's last layer, and its width: dropout and, where `hidden` is above 0, a hidden layer."""
     if not hidden:
-        return nn.Dropout(dropout), width
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout)), hidden
+        return Dropout(dropout), width
+    return nn.Sequential(Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), Dropout(dropout)), hidden
 
 
 def as_float64(tensor: Tensor) -> Floats:

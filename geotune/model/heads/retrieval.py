@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from geotune.config import Settings
 from geotune.geo.sphere import Floats
+from geotune.model.dropout import Dropout
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets, as_float64
 from geotune.model.losses import soft_labels
@@ -62,6 +63,7 @@ class RetrievalHead(Head):
     It needs batches of several photos; with one alone the loss is 0.
     """
 
+    compares = True
     memory: Tensor
 
     def __init__(self, settings: RetrievalSettings, width: int, geography: Geography, fitted: Fitted) -> None:
@@ -69,7 +71,7 @@ class RetrievalHead(Head):
         self.settings = settings
         self._rows = np.asarray(fitted["rows"], np.int64)
         self._position64_NP = geography.coordinates(fitted["lat"], fitted["lon"])
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.projection = nn.Linear(width, settings.hidden, bias=False) if settings.hidden else nn.Identity()
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(SHARPNESS)))
         self.register_buffer("memory", torch.zeros(len(self._rows), settings.hidden or width, dtype=torch.float16))
@@ -120,11 +122,17 @@ class RetrievalHead(Head):
 def weighted_median(position_BkP: Floats, weight_Bk: Floats, unit: float) -> Floats:
     """(B, P): the points with the least weighted sum of straight-line distances to their k points, by Weiszfeld.
 
-    `unit` is the scale of coordinates: a millionth of it keeps weights finite where the median stands on a point.
+    In three axes on the sphere, as `sphere.geometric_median`: of neighbours all over the world the median in space lies
+    deep in the Earth. `unit` is the scale of coordinates: a millionth of it keeps weights finite where the median
+    stands on a point.
     """
-    median_BP = np.einsum("bk,bkp->bp", weight_Bk, position_BkP) / weight_Bk.sum(-1, keepdims=True)
+    pull_Bk = weight_Bk
     for _ in range(MEDIAN_ROUNDS):
+        median_BP = np.einsum("bk,bkp->bp", pull_Bk, position_BkP)
+        # On the sphere to length 1; neighbours that cancel each other out have no direction, and keep the origin.
+        length_B1 = np.linalg.norm(median_BP, axis=-1, keepdims=True)
+        on_sphere = median_BP.shape[-1] == 3
+        median_BP /= np.maximum(length_B1, 1e-12) if on_sphere else pull_Bk.sum(-1, keepdims=True)
         distance_Bk = np.linalg.norm(position_BkP - median_BP[:, None], axis=-1)
         pull_Bk = weight_Bk / np.hypot(distance_Bk, 1e-6 * unit)
-        median_BP = np.einsum("bk,bkp->bp", pull_Bk, position_BkP) / pull_Bk.sum(-1, keepdims=True)
     return np.asarray(median_BP)
