@@ -1,6 +1,7 @@
 """A run's value and its kept epoch."""
 
 import math
+import random
 
 import pytest
 
@@ -69,3 +70,16 @@ def test_the_order_in_which_epochs_arrive_does_not_matter(rule):
     values = by_epoch(4.0, 3.0, 9.0, 1.0, 2.0)
     shuffled = {epoch: values[epoch] for epoch in (5, 1, 3, 2, 4)}
     assert standing(values, rule, larger_is_better=False) == standing(shuffled, rule, larger_is_better=False)
+
+
+@pytest.mark.parametrize("rule", ["best", "smoothed"])
+def test_the_kept_epoch_is_the_latest_or_stays(rule):
+    """A run keeps the weights of one epoch only: it can never go back to one that it let go."""
+    numbers = random.Random(0)
+    for _ in range(200):
+        values, kept = {}, 0
+        for epoch in range(1, 12):
+            values[epoch] = numbers.choice([NAN, numbers.random(), numbers.random(), numbers.random()])
+            found = standing(values, rule, larger_is_better=False)
+            assert found.epoch in (epoch, kept)
+            kept = found.epoch
