@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,61 +12,69 @@ import torch
 
 from geotune.geo.metrics import on_scale
 from geotune.model.heads.base import Outputs
-from geotune.train import checkpoint
 from geotune.train.evaluate import summary
+from geotune.train.interrupt import between_steps, stop_if_asked
 from geotune.train.memory import within_memory
 from geotune.train.outcomes import Diverged
+from geotune.train.resume import PARTIAL_SECONDS, drop_partial, restore, save_partial
 from geotune.train.run import Run
 from geotune.train.settings import TrainConfig
-from geotune.train.step import of_photos, take
+from geotune.train.step import check_skipped, of_photos, take
+from geotune.train.trace import traced
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training photos, measured on the validation photos. Valid until the next one is asked for."""
+    """`train.epoch_photos` photos, measured on the validation photos. Valid until the next one is asked for."""
 
     number: int
     """Counted from 1."""
     epochs: int
     metrics: dict[str, float]
-    """train/…, valid/… (of geotune.geo.metrics), optim/lr."""
+    """train/… (of geotune.train.tally), valid/… (of geotune.geo.metrics), optim/lr and optim/backbone_lr."""
     best: bool
     """Whether no epoch before was as good in `train.select`."""
     best_epoch: int
     """The best so far, which `export` writes; and its metrics."""
     best_metrics: dict[str, float]
+    replayed: bool
+    """Whether it was trained before: told again by a run that goes on, for a record that may lack it."""
     save: Callable[[Path], None] = field(repr=False)
-    """Write a checkpoint folder, from which `train(…, resume=folder)` goes on exactly."""
+    """Write a checkpoint folder, from which `train(…, resume=folder)` goes on exactly; of a replayed epoch nothing."""
     export: Callable[[Path], None] = field(repr=False)
-    """Write the best epoch so far as a bundle (`geotune predict` takes it)."""
+    """Write the best epoch so far as a bundle (`geotune predict` takes it); of a replayed one, the best of them all."""
 
 
 def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> Generator[Epoch, None, None]:
-    """Train, giving an `Epoch` after each pass; `close()` stops it.
+    """Train, giving an `Epoch` after each; `close()` stops it.
 
-    `config` alone decides the result: everything random is seeded by (seed, epoch), so that going on from a
-    checkpoint equals never having stopped (bit for bit on a CPU with the same number of threads). A checkpoint of a
-    run that had ended gives its last epoch again. `workdir/progress.json` tells where the run stands.
+    `config` alone decides the result: everything random is seeded by (seed, epoch, step), so that going on from a
+    checkpoint equals never having stopped (bit for bit on a CPU with the same number of threads).
+
+    `resume` is a checkpoint that an epoch's `save` wrote; where it is damaged, the one before that lies beside it is
+    taken. Ahead of it may be `workdir/partial`, written every ten minutes within an epoch and when a signal ends it
+    (geotune.train.interrupt). A run that goes on first gives all epochs of its history again, `replayed`.
+    `workdir/progress.json` tells where the run stands.
 
     Raises Diverged and Infeasible (geotune.train.outcomes) for settings that cannot train, GeotuneError for mistakes.
     """
     run = Run(config, workdir)
-    if resume is None:
-        _fit(run)
+    if restore(run, resume):
+        for number in range(1, len(run.history) + 1):
+            yield _describe(run, number, replayed=True)
     else:
-        run.restore(checkpoint.load(resume), resume)
-        if run.ended():
-            yield _describe(run)
+        _fit(run)
     while not run.ended():
-        run.epoch += 1
-        _seed(config.seed, run.epoch)
-        started = time.perf_counter()
-        run.metrics = _train(run) | {"train/seconds": (seconds := time.perf_counter() - started)}
-        run.metrics["train/photos_per_second"] = run.source.stretches.photos / seconds
-        _remember(run)
-        run.metrics |= _validate(run)
-        run.keep_best()
-        yield _describe(run)
+        if not run.in_epoch:
+            run.begin_epoch()
+            _seed(config.seed, run.epoch)
+        with between_steps(partial(save_partial, run)):
+            metrics = _train(run)
+            _remember(run)
+            metrics |= _validate(run)
+        run.finish_epoch(metrics)
+        yield _describe(run, run.epoch)
+        drop_partial(run)
 
 
 def _fit(run: Run) -> None:
@@ -80,21 +89,26 @@ def _fit(run: Run) -> None:
 
 
 def _train(run: Run) -> dict[str, float]:
-    """One epoch of steps -> train/loss and its parts (means over photos), optim/lr of the last step."""
+    """The steps of an epoch, or the rest of them -> train/… (of Tally) and optim/… (of the last step)."""
     run.source.module.train()
     run.progress.epoch = run.epoch
-    sums: dict[str, torch.Tensor] = {}
-    steps, total = run.source.stretches.steps, run.source.stretches.steps * run.config.train.epochs
-    for step, (inputs, index) in enumerate(run.source.epoch(run.epoch)):
-        losses = take(run, inputs, index, (run.epoch - 1) * steps + step, total)
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0) + loss * len(index)
-        if run.progress.due():
-            _check(float(sums["loss"]), "the training loss")
-            run.progress.report("training", step + 1, steps)
-    means = {f"train/{name}": float(total_loss) / run.source.stretches.photos for name, total_loss in sums.items()}
-    _check(means["train/loss"], "the training loss")
-    return means | {"optim/lr": run.rate}
+    tally, steps = run.tally, run.source.stretches.steps
+    begin, total = (run.epoch - 1) * steps, run.config.train.epochs * steps
+    trace = run.workdir if run.config.train.profile and run.epoch == 1 else None
+    with traced(trace) as stepped:
+        for inputs, index in tally.waited(run.source.epoch(run.epoch, start=tally.step)):
+            tally.add(take(run, inputs, index, begin + tally.step, total), len(index))
+            stepped()
+            if run.progress.due():
+                check_skipped(run)
+                run.progress.report("training", tally.step, steps)
+            if time.monotonic() - run.saved_seconds > PARTIAL_SECONDS:
+                save_partial(run)
+            stop_if_asked()
+    check_skipped(run)
+    metrics = tally.metrics() | run.rates() | {"train/skipped": float(run.skipped)}
+    _check(metrics["train/loss"], "the training loss")
+    return metrics
 
 
 @torch.no_grad()
@@ -120,6 +134,7 @@ def _validate(run: Run) -> dict[str, float]:
         lat[where], lon[where] = answers.lat, answers.lon
         loss += losses * len(index)
         run.progress.report("validating", int(where[-1]) + 1, photos)
+        stop_if_asked()
     metrics = summary(run.model, run.valid_split, lat, lon)
     _check(metrics[on_scale("valid/mean", run.dataset.extent)], "a prediction for a validation photo")
     return metrics | {"valid/loss": loss / photos}
@@ -132,17 +147,23 @@ def _outputs_and_loss(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> tu
     return outputs, float(run.model.loss(outputs, of_photos(run.valid_targets, index))["loss"])
 
 
-def _describe(run: Run) -> Epoch:
+def _describe(run: Run, number: int, *, replayed: bool = False) -> Epoch:
+    best = run.best_epoch(number)
     return Epoch(
-        number=run.epoch,
+        number=number,
         epochs=run.config.train.epochs,
-        metrics=dict(run.metrics),
-        best=run.best_epoch == run.epoch,
-        best_epoch=run.best_epoch,
-        best_metrics=dict(run.best_metrics),
-        save=run.save,
+        metrics=dict(run.history[number - 1]),
+        best=best == number,
+        best_epoch=best,
+        best_metrics=dict(run.history[best - 1]),
+        replayed=replayed,
+        save=_already_saved if replayed else run.save,
         export=run.export,
     )
+
+
+def _already_saved(folder: Path) -> None:
+    """The checkpoint from which the run goes on holds a replayed epoch."""
 
 
 def _seed(seed: int, epoch: int) -> None:

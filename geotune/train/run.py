@@ -1,6 +1,7 @@
 """What a training run holds from epoch to epoch: into a checkpoint, back from it, and out as a model."""
 
-import math
+import shlex
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from geotune.model.geolocator import Geolocator
 from geotune.train import checkpoint
 from geotune.train.bundle import save_bundle
 from geotune.train.device import Precision, choose_device
+from geotune.train.ema import Ema
+from geotune.train.identity import identity
+from geotune.train.norms import Averages
 from geotune.train.optim import check_optimiser, optimiser
 from geotune.train.progress import Progress
+from geotune.train.selection import standing
 from geotune.train.settings import TrainConfig
 from geotune.train.source import Source
 from geotune.train.sources import open_source
+from geotune.train.tally import Tally
 
 
 class Run:
@@ -30,7 +36,8 @@ class Run:
         self.config = config
         self.dataset = open_dataset(config.data)
         self.select = _selected(config.train.select, self.dataset)
-        device = choose_device(config.device)
+        self.device = device = choose_device(config.device)
+        self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
         self.progress = Progress(workdir / "progress.json", config.train.epochs)
         train, self.valid_split = training_split(config, self.dataset), validation_split(config, self.dataset)
@@ -47,67 +54,104 @@ class Run:
         self.targets = _on(device, self.model.targets(train.lat, train.lon))
         self.valid_targets = _on(device, self.model.targets(self.valid_split.lat, self.valid_split.lon))
         self.optimizer = optimiser(self.model, config.optim, config.train.batch_size)
+        self.ema = Ema(self.model, config.train.ema)
+        self.identity = identity(config, self.dataset, self.model)
         self.epoch = 0
+        """The epoch that is in progress, else the last one done; counted from 1."""
+        self.tally = Tally(device)
+        self.history: list[dict[str, float]] = []
+        """The metrics of all epochs that are done."""
+        self.saved_seconds = time.monotonic()
+        """When the epoch began or was last written down, on the clock of `time.monotonic`."""
         self.rate = 0.0
         """The head's learning rate in the step taken last."""
-        self.metrics: dict[str, float] = {}
-        self.best_value = math.inf
-        self.best_epoch = 0
-        self.best_metrics: dict[str, float] = {}
+        self.averages = Averages(self.source.module)
+        self.skipped = torch.zeros((), dtype=torch.int64, device=device)
+        """Batches whose loss or gradient was no finite number, since the start of the run."""
         self.best_state: dict[str, torch.Tensor] = {}
+        """The trained weights of the epoch that is kept."""
+
+    @property
+    def in_epoch(self) -> bool:
+        """Whether an epoch is in progress."""
+        return self.epoch > len(self.history)
 
     def ended(self) -> bool:
         """All epochs are done, or `train.patience` of them brought nothing better."""
-        stale = self.epoch - self.best_epoch
-        patience = self.config.train.patience
-        return self.epoch >= self.config.train.epochs or bool(patience and self.epoch and stale >= patience)
+        done, settings = len(self.history), self.config.train
+        stale = bool(settings.patience and done) and done - self.best_epoch() >= settings.patience
+        return not self.in_epoch and (done >= settings.epochs or stale)
 
-    def keep_best(self) -> None:
-        """After an epoch: its weights, if it is the best so far in `train.select`."""
-        value = self.metrics[self.select]
-        value = -value if larger_is_better(self.select) else value
-        if value < self.best_value or not self.best_state:
-            self.best_value, self.best_epoch, self.best_metrics = value, self.epoch, self.metrics
+    def begin_epoch(self) -> None:
+        self.epoch += 1
+        self.saved_seconds = time.monotonic()
+        self.tally = Tally(self.device)
+
+    def finish_epoch(self, metrics: dict[str, float]) -> None:
+        """Take an epoch's metrics; its weights are kept if `train.selection` says so."""
+        self.history.append(metrics)
+        if self.best_epoch() == self.epoch or not self.best_state:
             self.best_state = _copy(self.model.trainable_state())
 
+    def best_epoch(self, done: int | None = None) -> int:
+        """The epoch that is kept after the first `done` of the history, or after all of it; 0 before the first."""
+        values = {number: metrics[self.select] for number, metrics in enumerate(self.history[:done], start=1)}
+        kept = standing(values, self.config.train.selection, larger_is_better=larger_is_better(self.select))
+        return kept.epoch or min(1, len(values))
+
+    def rates(self) -> dict[str, float]:
+        """Learning rates in the step taken last: optim/lr of the head, optim/backbone_lr where it is another."""
+        share, frozen = self.config.optim.backbone_lr_scale, self.model.backbone.is_frozen
+        return {"optim/lr": self.rate} | ({} if share == 1 or frozen else {"optim/backbone_lr": share * self.rate})
+
     def save(self, folder: Path) -> None:
-        """Write a checkpoint: all that `restore` needs to go on exactly."""
+        """Write a checkpoint: all that `restore` needs to go on exactly, also in mid-epoch."""
         checkpoint.save(
             folder,
             {
+                "of": self.identity,
                 "epoch": self.epoch,
-                "metrics": self.metrics,
+                "tally": self.tally.state_dict(),
+                "history": self.history,
+                "rate": self.rate,
+                "random": _random_state(self.device),
                 "model": self.model.trainable_state(),
                 "optimizer": self.optimizer.state_dict(),
+                "ema": self.ema.state_dict(),
                 "scaler": self.precision.state_dict(),
                 "micro_batch": self.source.micro.size,
-                "best": {"value": self.best_value, "epoch": self.best_epoch, "metrics": self.best_metrics},
+                "skipped": int(self.skipped),
                 "best_model": self.best_state,
             },
         )
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
-        """Go on from what `save` wrote into `folder`; GeotuneError where it belongs to other settings."""
+        """Go on from what `save` wrote into `folder`, which is of the same `identity`; GeotuneError where it cannot."""
         try:
             self.model.load_trainable_state(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.ema.load_state_dict(state["ema"])
+            self.precision.load_state_dict(state["scaler"])
+            self.skipped.fill_(state["skipped"])
+            self.epoch, self.history, self.source.micro.size = state["epoch"], state["history"], state["micro_batch"]
+            self.rate = state["rate"]
+            self.tally.load_state_dict(state["tally"])
+            self.best_state = state["best_model"]
+            _restore_random_state(state["random"], self.device)
         except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
             raise GeotuneError(
-                f"{folder}: the checkpoint belongs to other settings ({str(error).splitlines()[0]})",
-                "Go on with the settings that it was written with, or start without it.",
+                f"{folder}: the checkpoint does not fit its own settings ({type(error).__name__}: {reason})",
+                f"Delete it and start anew: rm -r {shlex.quote(str(folder))}",
             ) from None
-        self.precision.load_state_dict(state["scaler"])
-        self.epoch, self.metrics, self.source.micro.size = state["epoch"], state["metrics"], state["micro_batch"]
-        best = state["best"]
-        self.best_value, self.best_epoch, self.best_metrics = best["value"], best["epoch"], best["metrics"]
-        self.best_state = state["best_model"]
 
     def export(self, folder: Path) -> None:
         """The best epoch as a bundle; training can go on afterwards."""
         current = _copy(self.model.trainable_state())
         self.model.load_trainable_state(self.best_state)
-        metrics = {name: value for name, value in self.best_metrics.items() if name.startswith("valid/")}
-        save_bundle(folder, self.model, self.config, metrics | {"epoch": float(self.best_epoch)}, self.dataset)
+        best = self.best_epoch()
+        metrics = {name: value for name, value in self.history[best - 1].items() if name.startswith("valid/")}
+        save_bundle(folder, self.model, self.config, metrics | {"epoch": float(best)}, self.dataset)
         self.model.load_trainable_state(current)
 
 
@@ -142,3 +186,17 @@ def _on(device: torch.device, tensors: dict[str, torch.Tensor]) -> dict[str, tor
 
 def _copy(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+
+def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """The states of torch's generators: nothing else in a run is random but by a seed of its own."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

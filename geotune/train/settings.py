@@ -36,6 +36,8 @@ class LoopSettings(Settings):
     """What a run is worth, and which epoch it keeps: its best, or the last of its best three in a row, averaged."""
     profile: bool = False
     """Write trace.json.gz: what the first steps do and how long it takes, for https://ui.perfetto.dev."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Validate, select and export a running average of the weights, which keeps this share at every step; 0: none."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the network's arithmetic; auto: bfloat16 or float16 on a CUDA GPU, else float32."""
 
