@@ -70,8 +70,9 @@ def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> 
             _seed(config.seed, run.epoch)
         with between_steps(partial(save_partial, run)):
             metrics = _train(run)
-            _remember(run)
-            metrics |= _validate(run)
+            with run.ema.in_place():
+                _remember(run)
+                metrics |= _validate(run)
         run.finish_epoch(metrics)
         yield _describe(run, run.epoch)
         drop_partial(run)

@@ -91,7 +91,8 @@ class Run:
         """Take an epoch's metrics; its weights are kept if `train.selection` says so."""
         self.history.append(metrics)
         if self.best_epoch() == self.epoch or not self.best_state:
-            self.best_state = _copy(self.model.trainable_state())
+            with self.ema.in_place():
+                self.best_state = _copy(self.model.trainable_state())
 
     def best_epoch(self, done: int | None = None) -> int:
         """The epoch that is kept after the first `done` of the history, or after all of it; 0 before the first."""

@@ -1,5 +1,6 @@
 """The average of the weights: its formula, what it holds, and that the model gets its own weights back."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,10 @@ import torch
 from geotune.data.dataset import open_dataset
 from geotune.model.geolocator import Geolocator
 from geotune.train import checkpoint
+from geotune.train.bundle import load_bundle
 from geotune.train.ema import Ema
+from geotune.train.evaluate import evaluate
+from geotune.train.loop import train
 from geotune.train.run import build_model
 
 FEATURES = {"model.frozen_layers": 5, "optim.lr": 1e-2, "input.views": 2}
@@ -104,3 +108,41 @@ def test_it_survives_a_checkpoint_and_refuses_another_models(model, tmp_path):
     for other in (Ema(model(**FEATURES), 0.9), Ema(model(), 0.0)):
         with pytest.raises(KeyError):
             other.load_state_dict(state)
+
+
+PATHS = {
+    "photos": {"optim.lr": 3e-3},
+    "part": {"model.frozen_layers": 3, "optim.lr": 1e-2},
+    "features": FEATURES,
+    "retrieval": {**FEATURES, "model.head.name": "retrieval", "model.head.hidden": 8},
+}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_what_is_validated_is_kept_and_exported_and_the_training_is_not_disturbed(config, region, tmp_path, path):
+    plain = list(train(config(**path), tmp_path))
+    averaged = list(train(config(**path, **{"train.ema": 0.9}), tmp_path))
+    pairs = list(zip(plain, averaged, strict=True))
+    assert all(one.metrics["train/loss"] == other.metrics["train/loss"] for one, other in pairs)
+    assert any(one.metrics["valid/loss"] != other.metrics["valid/loss"] for one, other in pairs)
+    averaged[-1].export(tmp_path / "model")
+    found = evaluate(load_bundle(tmp_path / "model", "cpu").model, open_dataset(region).split("valid"))
+    assert found.metrics["valid/median_m"] == pytest.approx(averaged[-1].best_metrics["valid/median_m"], rel=5e-3)
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_going_on_is_exact(config, tmp_path, path):
+    settings = config(**path, **{"train.ema": 0.9, "train.epochs": 4})
+    straight = list(train(settings, tmp_path / "a"))
+    run = train(settings, tmp_path / "b")
+    for epoch in itertools.islice(run, 2):
+        epoch.save(tmp_path / "b" / "checkpoint" / f"1-{epoch.number}")
+    run.close()
+    resumed = list(train(settings, tmp_path / "b", resume=tmp_path / "b" / "checkpoint" / "1-2"))
+    for one, other in zip(straight[-2:], resumed[-2:], strict=True):
+        assert one.metrics["train/loss"] == other.metrics["train/loss"]
+        assert one.metrics["valid/loss"] == other.metrics["valid/loss"]
+    straight[-1].export(tmp_path / "one")
+    resumed[-1].export(tmp_path / "other")
+    one, other = (load_bundle(tmp_path / name, "cpu").model.state_dict() for name in ("one", "other"))
+    assert all(torch.equal(one[name], other[name]) for name in one)

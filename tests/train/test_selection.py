@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from geotune.train.bundle import load_bundle
+from geotune.train.loop import train
 from geotune.train.selection import Standing, standing
 
 NAN = math.nan
@@ -83,3 +85,20 @@ def test_the_kept_epoch_is_the_latest_or_stays(rule):
             found = standing(values, rule, larger_is_better=False)
             assert found.epoch in (epoch, kept)
             kept = found.epoch
+
+
+def test_a_run_keeps_stops_and_exports_by_it(config, tmp_path):
+    """A learning rate that only spoils, so that patience ends it."""
+    changes = {"model.frozen_layers": 5, "optim.lr": 0.5, "optim.schedule": "constant", "optim.warmup": 0}
+    changes |= {"input.views": 2, "train.patience": 3, "train.epochs": 50, "train.selection": "smoothed"}
+    epochs = list(train(config(**changes), tmp_path))
+    values = by_epoch(*(epoch.metrics["valid/median_m"] for epoch in epochs))
+    for done, epoch in enumerate(epochs, start=1):
+        so_far = {number: value for number, value in values.items() if number <= done}
+        assert epoch.best_epoch == standing(so_far, "smoothed", larger_is_better=False).epoch
+        assert epoch.best == (epoch.best_epoch == done)
+    assert len(epochs) == epochs[-1].best_epoch + 3 < 50
+    epochs[-1].export(tmp_path / "model")
+    bundle = load_bundle(tmp_path / "model", "cpu")
+    assert bundle.metrics["epoch"] == epochs[-1].best_epoch
+    assert bundle.metrics["valid/median_m"] == values[epochs[-1].best_epoch]
