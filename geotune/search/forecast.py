@@ -57,16 +57,16 @@ def _timed(plan: Plan, one: Shape, at_once: int) -> Forecast | None:
     if plan.settings.address:
         from geotune.search.executors.ray_cluster import on_worker
 
-        timed = on_worker(one, _probe, config, one.threads) if at_once else None
+        timed = on_worker(one, _probe, config, one.threads, one.gpus) if at_once else None
     else:
-        timed = _probe(config, one.threads)
+        timed = _probe(config, one.threads, one.gpus)
     # trials that start together share the work on the features
     return timed and replace(timed, seconds_features=timed.seconds_features / max(1, at_once))
 
 
-def _probe(config: str, threads: int) -> Forecast:
+def _probe(config: str, threads: int, gpus: float) -> Forecast:
     checked = TrainConfig.model_validate_json(config)
-    return probe(checked, open_dataset(checked.data), threads=threads)
+    return probe(checked, open_dataset(checked.data), threads=threads, gpus=gpus)
 
 
 def show_draws(plan: Plan, dataset: Dataset) -> None:

@@ -23,12 +23,9 @@ def choose_device(name: str) -> torch.device:
     if not there[name]:
         have = ", ".join(device for device, available in there.items() if available)
         raise GeotuneError(f"device={name}: torch finds no such device here (it has {have})", "Leave out device=.")
-    if name == "cuda":  # photos all have one size: let cuDNN time its algorithms once
-        torch.backends.cudnn.benchmark = True
-        if sys.platform == "linux" and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            # Micro-batches that were halved, ragged last batches and validation ask for blocks of other sizes than what
-            # lies cached: pages that can be mapped anew leave no pieces that are too small for them.
-            os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    if name == "cuda":
+        _prepare_cuda()
+        torch.backends.cudnn.benchmark = True  # photos all have one size: let cuDNN time its algorithms once
     return torch.device(name)
 
 
@@ -42,10 +39,22 @@ def hold(gpus: float) -> None:
     a neighbour's. Each process also has a CUDA context, which torch does not count: it is taken off the share.
     """
     global _share  # noqa: PLW0603 - the share belongs to the process, as torch's limit does
-    _share = gpus if 0 < gpus < 1 else 1.0
-    if torch.cuda.is_available():
+    wanted = gpus if 0 < gpus < 1 else 1.0
+    if wanted != _share and torch.cuda.is_available():
+        _prepare_cuda()
         total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(allowance(_share, total))
+        torch.cuda.set_per_process_memory_fraction(allowance(wanted, total))
+    _share = wanted
+
+
+def _prepare_cuda() -> None:
+    """Before CUDA is in use: memory in pages that can be mapped anew.
+
+    Halved micro-batches, ragged last batches and validation ask for blocks of other sizes than lie cached; in fixed
+    segments pieces stay behind that are too small for them.
+    """
+    if sys.platform == "linux" and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
 def share() -> float:

@@ -69,7 +69,7 @@ class MicroBatch:
         else:
             what, mend = "a single photo", "take a smaller model.backbone or smaller input.sizes"
         told = amounts(reason)
-        return Infeasible(f"out of memory with {what} at a time{told and f' ({told})'}: {mend}")
+        return Infeasible(f"out of memory with {what} at a time{told and f' ({told})'}", mend)
 
 
 def training_portion(model: Geolocator, config: TrainConfig, batch: int) -> MicroBatch:
@@ -92,6 +92,11 @@ def plain_portion(model: Geolocator, config: TrainConfig, most: int) -> MicroBat
     """Where photos begin to pass without gradients: with `most` at once, or what fitted before on this node."""
     fits = Fits.of(model, config, gradients=False)
     return MicroBatch(fits.start(most), fits=fits)
+
+
+def in_parts(micro: MicroBatch, forward: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+    """What `forward` makes of inputs (b, …), row by row: in parts that fit."""
+    return within_memory(micro, lambda: torch.cat([forward(inputs[part]) for part in micro.parts(len(inputs))]))
 
 
 def within_memory(micro: MicroBatch, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -18,7 +18,7 @@ from geotune.model.geolocator import Geolocator, resized
 from geotune.model.heads.base import Outputs
 from geotune.train import ranks
 from geotune.train.features import VIEW_SEED, Features, FeatureStore, as_decoded, in_float16
-from geotune.train.memory import plain_portion, training_portion
+from geotune.train.memory import MicroBatch, in_parts, plain_portion, training_portion
 from geotune.train.position import stretches
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -133,11 +133,14 @@ class PartlySource:
         chosen = np.sort(order(self.stretches.available, 0, 0)[: FIT_PHOTOS // 4])
         if len(chosen) % EVALUATION_PHOTOS == 1:
             chosen = chosen[: max(1, len(chosen) - 1)]  # as in training
-        return self.features(chosen)
+        return self._in_parts(chosen, self.micro if self.micro.fixed else self.valid_micro)
 
     def features(self, rows: Ints) -> Iterator[torch.Tensor]:
+        return self._in_parts(rows, self.valid_micro)
+
+    def _in_parts(self, rows: Ints, micro: MicroBatch) -> Iterator[torch.Tensor]:
         for inputs, _ in self._plain(self._views[0], rows):
-            yield self._features(inputs)
+            yield in_parts(micro, self._features, inputs)
 
     def _features(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.parts.features(inputs.to(self.device, non_blocking=True))

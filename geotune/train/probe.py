@@ -18,7 +18,7 @@ from geotune.data.threads import MOST, lease, leased
 from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
-from geotune.train.device import Precision, choose_device
+from geotune.train.device import Precision, choose_device, hold, share
 from geotune.train.features import FeatureStore
 from geotune.train.memory import MicroBatch, training_portion, within_memory
 from geotune.train.norms import Averages
@@ -56,24 +56,23 @@ class Forecast:
     """Decoded photos and features under the cache's folder."""
 
 
-def probe(config: TrainConfig, dataset: Dataset, threads: int = 0) -> Forecast:
-    """Time a few steps, in about five seconds; nothing is written. `threads` of 0: as torch is set.
+def probe(config: TrainConfig, dataset: Dataset, threads: int = 0, gpus: float = 1.0) -> Forecast:
+    """Time a few steps, in about five seconds; nothing is written.
 
-    Raises GeotuneError when not even one photo fits in memory.
+    `threads` of 0: as torch is set. `gpus` is a trial's share. Raises GeotuneError when not even one photo fits in memory.
     """
-    before = torch.get_num_threads()
+    before, held = torch.get_num_threads(), share()
+    hold(gpus)
     if threads:
         torch.set_num_threads(threads)
     try:
         with leased(threads or None):
             return _probe(config, dataset)
     except Infeasible as error:
-        raise GeotuneError(
-            f"model.backbone={config.model.backbone} does not fit: {error}",
-            "Take a smaller backbone or smaller input.sizes.",
-        ) from None
+        raise GeotuneError(f"model.backbone={config.model.backbone} does not fit: {error.problem}", error.mend) from None
     finally:
         torch.set_num_threads(before)
+        hold(held)
         if torch.cuda.is_available():  # the trials are to have this memory
             gc.collect()
             torch.cuda.empty_cache()

@@ -15,7 +15,7 @@ from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train import ranks
 from geotune.train.features import FeatureStore
-from geotune.train.memory import MicroBatch, plain_portion, training_portion
+from geotune.train.memory import MicroBatch, in_parts, plain_portion, training_portion
 from geotune.train.position import Stretches, stretches
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -109,12 +109,12 @@ class PhotoSource:
         if len(chosen) % EVALUATION_PHOTOS == 1:
             chosen = chosen[: max(1, len(chosen) - 1)]  # as in training
         for batch, (images, _) in enumerate(self._plain(self._train, np.sort(chosen))):
-            yield self.features_of(images)
+            yield in_parts(self.micro if self.micro.fixed else self.valid_micro, self.features_of, images)
             self.progress.report("features", batch * EVALUATION_PHOTOS + len(images), len(chosen))
 
     def features(self, rows: NDArray[np.int64]) -> Iterator[torch.Tensor]:
         for images, _ in self._plain(self._train, rows):
-            yield self.features_of(images)
+            yield in_parts(self.valid_micro, self.features_of, images)
 
     def _plain(self, images: Photos, chosen: NDArray[np.int64]) -> Iterator[Batch]:
         return tensors(batches(images, chosen, EVALUATION_PHOTOS))

@@ -11,8 +11,9 @@ from geotune.train.device import Precision, seed_everything
 from geotune.train.memory import MicroBatch, within_memory
 from geotune.train.norms import Averages
 from geotune.train.optim import set_learning_rate
-from geotune.train.outcomes import Diverged
+from geotune.train.outcomes import Diverged, Infeasible
 from geotune.train.run import Run
+from geotune.train.shortage import amounts, is_out_of_memory
 
 Losses = dict[str, torch.Tensor]
 
@@ -40,7 +41,16 @@ def take(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int, total: in
         averages=run.averages,
         seed=mixed(run.config.seed, at),
     )
-    finite = run.precision.step(run.optimizer, run.config.train.clip, losses["loss"])
+    try:
+        finite = run.precision.step(run.optimizer, run.config.train.clip, losses["loss"])
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        # Not repeated: some weights have been changed. The first step makes the averages of all, the later ones none.
+        told = amounts(str(error))
+        mend = "take an optim.name with fewer averages (sgd), or a smaller model.backbone"
+        raise Infeasible(f"out of memory with the averages of optim.name={run.config.optim.name} ({told})", mend) from None
+    run.ema.update(at)
     run.skipped += ~finite
     if run.skipped.device.type == "cpu":
         check_skipped(run)

@@ -8,17 +8,21 @@ from geotune.data.threads import set_lease
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.machine import Shape
+from geotune.train.device import hold
+from geotune.train.interrupt import orderly
 from geotune.train.loop import train
 from geotune.train.outcomes import Diverged, Infeasible
 
 
 def run(record: Record, one: Shape) -> None:
-    """Run all that the record issues; KeyboardInterrupt leaves the running trial due."""
+    """Run all that the record issues; Ctrl-C or SIGTERM leave the running trial due, saved in mid-epoch."""
     torch.set_num_threads(one.threads)
     set_lease(one.threads)
+    hold(one.gpus)
     while (assignment := record.issue()) is not None:
         try:
-            outcome, reason = _attempt(record, assignment)
+            with orderly():
+                outcome, reason = _attempt(record, assignment)
         except KeyboardInterrupt:
             record.end("interrupted")
             record.give_back()

@@ -40,7 +40,7 @@ def run(record: Record, one: Shape) -> None:
     try:
         tuner = tune.Tuner(
             tune.with_resources(Worker, tune.PlacementGroupFactory([{"CPU": one.cpus, "GPU": one.gpus}])),
-            param_space={"threads": one.threads},
+            param_space={"threads": one.threads, "gpus": one.gpus},
             tune_config=tune.TuneConfig(
                 search_alg=Proposals(key, one),
                 scheduler=Decisions(key),
@@ -148,9 +148,11 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         import torch
 
         from geotune.data.threads import set_lease
+        from geotune.train.device import hold
 
         torch.set_num_threads(config["threads"])
         set_lease(config["threads"])
+        hold(config["gpus"])
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
