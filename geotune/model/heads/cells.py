@@ -1,5 +1,6 @@
 """The cells head: which cell of a partition of the Earth, with labels that fade with distance."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +25,6 @@ NEIGHBOURS = 64
 """At most so many cells count in a local mean: many times those within reach, also where centres lie unevenly."""
 RANKED = 5
 """Candidates a photo."""
-
-
 LABELLED = 128
 """Photos whose label probabilities are computed at once: bounds the memory beside the labels themselves."""
 
@@ -109,11 +108,13 @@ class CellsHead(Head):
         return {"loss": loss, "cells": loss}
 
     def entropy(self, logits_BK: Tensor, labels: Tensor, targets: Targets) -> Tensor:
-        """The weighted mean cross-entropy with `labels`; photos outside all cells (cell -1) are left out."""
+        """The weighted mean cross-entropy with `labels`; photos outside all cells (cell -1) count as 0.
+
+        Over all photos, not over those inside: else the gradient would depend on how a batch falls into micro-batches.
+        """
         entropy_B = label_entropy(logits_BK.float(), labels, self.settings.label_smoothing)
-        inside_B = targets["cell"] >= 0
-        weight_B = self.weights[targets["cell"].clamp(min=0)] * inside_B
-        return (weight_B * entropy_B).sum() / inside_B.sum().clamp(min=1)
+        weight_B = self.weights[targets["cell"].clamp(min=0)] * (targets["cell"] >= 0)
+        return (weight_B * entropy_B).mean()
 
     @torch.no_grad()
     def labels(self, targets: Targets) -> Tensor:
@@ -146,16 +147,18 @@ class CellsHead(Head):
             return Answers(lat, lon, as_float64(probability_BK.amax(-1)), self.ranked(probability_BK))
         return self.local_mean(probability_BK)
 
-    def local_mean(self, probability_BK: Tensor, offset_BKP: Tensor | None = None) -> Answers:
-        """The weighted mean of the likeliest cell and those within reach; each may be shifted by an offset in radii."""
+    def local_mean(self, probability_BK: Tensor, offsets: Callable[[Tensor], Tensor] | None = None) -> Answers:
+        """The weighted mean of the likeliest cell and those within reach.
+
+        Each may be shifted: `offsets` gives for cells (B, m) offsets (B, m, P) in radii.
+        """
         top = probability_BK.topk(min(NEIGHBOURS, len(self.partition)), dim=-1)
         centre_BmP = self._centres64_KP[top.indices.cpu().numpy()]
         near_Bm = np.linalg.norm(centre_BmP - centre_BmP[:, :1], axis=-1) <= REACH * self.cell_radius
         weight_Bm = as_float64(top.values) * near_Bm
         mass_B = weight_Bm.sum(-1)
-        if offset_BKP is not None:
-            index_BmP = top.indices[..., None].expand(-1, -1, self.geography.axes)
-            centre_BmP = centre_BmP + as_float64(offset_BKP.gather(1, index_BmP)) * self.cell_radius
+        if offsets is not None:
+            centre_BmP = centre_BmP + as_float64(offsets(top.indices)) * self.cell_radius
         position_BP = np.einsum("bm,bmp->bp", weight_Bm, centre_BmP) / mass_B[:, None]
         return Answers(*self.geography.lat_lon(position_BP), mass_B, self.ranked(probability_BK))
 

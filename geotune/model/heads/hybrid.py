@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Fitted, Outputs, Targets
@@ -13,6 +14,8 @@ from geotune.model.losses import geodesic
 
 VOTING = 8
 """Cells a photo whose offsets are trained: beyond them a label has next to no weight."""
+DECODED = 128
+"""Photos decoded at once: bounds how many cells count for any of them."""
 
 
 class HybridSettings(OnCells):
@@ -29,7 +32,11 @@ class HybridSettings(OnCells):
 
 
 class HybridHead(CellsHead):
-    """Outputs `logits` (B, K) and `offsets` (B, K, P): where each cell sees the photo, in radii from its centre."""
+    """Outputs `logits` (B, K) and `inner` (B, H), from which each cell says where it sees the photo.
+
+    Offsets, in radii from a cell's centre, are computed of the cells that count alone: all of 50,000 for 1,024 photos
+    would be 600 MB, and as much again for their gradient.
+    """
 
     def __init__(self, settings: HybridSettings, width: int, geography: Geography, fitted: Fitted) -> None:
         super().__init__(settings, width, geography, fitted)
@@ -39,28 +46,37 @@ class HybridHead(CellsHead):
 
     def outputs(self, features_BD: Tensor) -> Outputs:
         inner_BH = self.trunk(features_BD)
-        offsets_BKP = self.offsets(inner_BH).unflatten(-1, (len(self.partition), self.geography.axes))
-        return {"logits": self.logits(inner_BH), "offsets": offsets_BKP}
+        return {"logits": self.logits(inner_BH), "inner": inner_BH}
 
     def losses(self, outputs: Outputs, targets: Targets) -> dict[str, Tensor]:
-        cells = super().losses(outputs, targets)["loss"]
-        weight_Bv, cell_Bv = self._voters(targets)
-        index_BvP = cell_Bv[..., None].expand(-1, -1, self.geography.axes)
-        offset_BvP = outputs["offsets"].float().gather(1, index_BvP)
-        point_BvP = self.centres[cell_Bv] + offset_BvP * self.cell_radius
+        labels = self.labels(targets)
+        cells = self.entropy(outputs["logits"], labels, targets)
+        weight_Bv, cell_Bv = self._voters(labels)
+        point_BvP = self.centres[cell_Bv] + self._offsets(outputs["inner"].float(), cell_Bv) * self.cell_radius
         distance_Bv = geodesic(point_BvP, targets["position"][:, None]) / self.cell_radius
         inside_B = targets["cell"] >= 0  # a photo outside all cells must not teach cell 0 where it lies
-        offset = ((weight_Bv * distance_Bv).sum(-1) * inside_B).sum() / inside_B.sum().clamp(min=1)
+        offset = ((weight_Bv * distance_Bv).sum(-1) * inside_B).mean()
         return {"loss": cells + self.settings.alpha * offset, "cells": cells, "offset": offset}
 
+    @torch.no_grad()
     def decode(self, outputs: Outputs) -> Answers:
-        with torch.no_grad():
-            probability_BK = outputs["logits"].float().softmax(-1)
-            return self.local_mean(probability_BK, outputs["offsets"])
+        both = (torch.split(outputs[name].float(), DECODED) for name in ("logits", "inner"))
+        with torch.autocast(outputs["inner"].device.type, enabled=False):
+            return Answers.concat([self._answers(*part) for part in zip(*both, strict=True)])
 
-    def _voters(self, targets: Targets) -> tuple[Tensor, Tensor]:
+    def _answers(self, logits_BK: Tensor, inner_BH: Tensor) -> Answers:
+        return self.local_mean(logits_BK.softmax(-1), lambda cell_Bm: self._offsets(inner_BH, cell_Bm))
+
+    def _offsets(self, inner_BH: Tensor, cell_Bv: Tensor) -> Tensor:
+        """(B, v, P): what those cells say of the photos, in radii."""
+        axes = self.geography.axes
+        cell_U, at_Bv = torch.unique(cell_Bv, return_inverse=True)
+        row_R = (cell_U[:, None] * axes + torch.arange(axes, device=cell_U.device)).flatten()
+        offset_BR = linear(inner_BH, self.offsets.weight[row_R], self.offsets.bias[row_R])
+        return offset_BR.view(len(inner_BH), -1, axes).gather(1, at_Bv[..., None].expand(-1, -1, axes))
+
+    def _voters(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (B, v), Σ = 1, and indices (B, v) of the cells that learn where the photo lies."""
-        labels = self.labels(targets)
         if labels.ndim == 1:
             return torch.ones_like(labels[:, None], dtype=torch.float32), labels[:, None]
         top = labels.topk(min(VOTING, len(self.partition)), dim=-1)

@@ -19,6 +19,8 @@ REACH = 16.0
 """Log concentrations stay within so much of the training places' own: to a 3,000th of their radius."""
 RANKED = 5
 """Candidates a photo."""
+HEAVIEST = 64
+"""Components that take part in an answer: of thousands, the others weigh nothing."""
 
 
 class MixtureSettings(Settings):
@@ -93,7 +95,9 @@ class MixtureHead(Head):
     @torch.no_grad()
     def decode(self, outputs: Outputs) -> Answers:
         """The mean of the components around the one with the most weight about it; their weight is the confidence."""
-        weight_BM, mean_BMP = as_float64(outputs["weights"].float().softmax(-1)), as_float64(outputs["means"])
+        top = outputs["weights"].float().softmax(-1).topk(min(HEAVIEST, outputs["weights"].shape[-1]), dim=-1)
+        index_BMP = top.indices[..., None].expand(-1, -1, self.geography.axes)
+        weight_BM, mean_BMP = as_float64(top.values), as_float64(outputs["means"].gather(1, index_BMP))
         best_B = np.empty(len(weight_BM), int)
         for photo, (weight_M, mean_MP) in enumerate(zip(weight_BM, mean_BMP, strict=True)):
             best_B[photo] = np.argmax(self._nearness(mean_MP[:, None] - mean_MP) @ weight_M)
@@ -101,9 +105,7 @@ class MixtureHead(Head):
         near_BM = weight_BM * self._nearness(mean_BMP - mean_BMP[rows, best_B][:, None])
         mass_B = near_BM.sum(-1)
         position_BP = np.einsum("bm,bmp->bp", near_BM, mean_BMP) / mass_B[:, None]
-        order_Bk = np.argsort(-weight_BM, axis=-1, kind="stable")[:, :RANKED]
-        lat_Bk, lon_Bk = self.geography.lat_lon(np.take_along_axis(mean_BMP, order_Bk[..., None], 1))
-        ranked = Candidates(lat_Bk, lon_Bk, np.take_along_axis(weight_BM, order_Bk, 1))
+        ranked = Candidates(*self.geography.lat_lon(mean_BMP[:, :RANKED]), weight_BM[:, :RANKED])
         return Answers(*self.geography.lat_lon(position_BP), mass_B, ranked)
 
     def _nearness(self, apart: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from geotune.geo.cells.partition import OUTSIDE, Partition
 from geotune.geo.countries import country_codes
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Fitted, Outputs, Targets, as_float64
@@ -16,7 +17,7 @@ from geotune.model.heads.cells import CellsHead, OnCells
 from geotune.model.losses import geodesic
 
 UNKNOWN = -1
-"""The country of a photo whose country no training photo has: left out of that loss."""
+"""The country of a photo whose country no training photo has: its loss is 0."""
 
 
 class MultitaskSettings(OnCells):
@@ -32,10 +33,18 @@ class MultitaskSettings(OnCells):
     """Weight of the offset's geodesic error, in RMS cell radii, in the loss"""
 
     def fit(self, geography: Geography, lat_deg: ArrayLike, lon_deg: ArrayLike, seed: int) -> Fitted:
-        """The cells, the training photos' countries ("" is one: at sea), and the country of each cell's centre."""
+        """The cells, the training photos' countries ("" is one: at sea), and each cell's country: most of its photos'.
+
+        Of a cell without a photo it is that of its centre; no other cell's: a coast's centre may lie across the water.
+        """
         fitted = super().fit(geography, lat_deg, lon_deg, seed)
-        countries = np.unique(country_codes(lat_deg, lon_deg))
+        countries, country_N = np.unique(country_codes(lat_deg, lon_deg), return_inverse=True)
         cell_country = _numbers(country_codes(fitted["centres_lat"], fitted["centres_lon"]), countries)
+        cell_N = Partition.from_plain(fitted).assign(lat_deg, lon_deg)
+        inside = cell_N != OUTSIDE
+        pair_p2, photos_p = np.unique(np.stack([cell_N, country_N], 1)[inside], axis=0, return_counts=True)
+        order = np.argsort(photos_p, kind="stable")  # the most photos are written last
+        cell_country[pair_p2[order, 0]] = pair_p2[order, 1]
         return fitted | {"countries": countries.tolist(), "cell_country": cell_country.tolist()}
 
     def build(self, width: int, geography: Geography, fitted: Fitted) -> "MultitaskHead":
@@ -73,19 +82,18 @@ class MultitaskHead(CellsHead):
         return outputs if self.countries is None else outputs | {"countries": self.countries(inner_BH)}
 
     def losses(self, outputs: Outputs, targets: Targets) -> dict[str, Tensor]:
-        settings, inside_B = self.settings, targets["cell"] >= 0
+        settings = self.settings
         parts = {"cells": self.entropy(outputs["logits"], self.labels(targets), targets)}
         centre_BP = self.centres[targets["cell"].clamp(min=0)]
         point_BP = centre_BP + outputs["offset"].float() * self.cell_radius
         distance_B = geodesic(point_BP, targets["position"]) / self.cell_radius
-        parts["offset"] = (distance_B * inside_B).sum() / inside_B.sum().clamp(min=1)
+        parts["offset"] = (distance_B * (targets["cell"] >= 0)).mean()
         loss = settings.cells_weight * parts["cells"] + settings.offset_weight * parts["offset"]
         if self.countries is not None:
-            known = targets["country"] != UNKNOWN
             entropy_B = cross_entropy(
                 outputs["countries"].float(), targets["country"], ignore_index=UNKNOWN, reduction="none"
             )
-            parts["country"] = entropy_B.sum() / known.sum().clamp(min=1)
+            parts["country"] = entropy_B.mean()
             loss = loss + settings.country_weight * parts["country"]
         return {"loss": loss, **parts}
 
@@ -94,7 +102,7 @@ class MultitaskHead(CellsHead):
         product_BK = outputs["logits"].float().log_softmax(-1)
         if self.countries is not None:
             country_BC = outputs["countries"].float().log_softmax(-1)
-            # A cell whose centre lies in no training photo's country takes part with the least likely one's share.
+            # A cell without a photo, in no training photo's country, takes part with the least likely one's share.
             least_B1 = country_BC.amin(-1, keepdim=True)
             product_BK = product_BK + torch.cat([country_BC, least_B1], dim=-1)[:, self.cell_country]
         probability_BK = product_BK.softmax(-1)

@@ -129,10 +129,10 @@ def weighted_median(position_BkP: Floats, weight_Bk: Floats, unit: float) -> Flo
     pull_Bk = weight_Bk
     for _ in range(MEDIAN_ROUNDS):
         median_BP = np.einsum("bk,bkp->bp", pull_Bk, position_BkP)
-        # On the sphere to length 1; neighbours that cancel each other out have no direction, and keep the origin.
-        length_B1 = np.linalg.norm(median_BP, axis=-1, keepdims=True)
-        on_sphere = median_BP.shape[-1] == 3
-        median_BP /= np.maximum(length_B1, 1e-12) if on_sphere else pull_Bk.sum(-1, keepdims=True)
+        if median_BP.shape[-1] == 3:  # places that cancel each other out have no direction, and keep the origin
+            median_BP /= np.maximum(np.linalg.norm(median_BP, axis=-1, keepdims=True), 1e-12)
+        else:
+            median_BP /= pull_Bk.sum(-1, keepdims=True)
         distance_Bk = np.linalg.norm(position_BkP - median_BP[:, None], axis=-1)
         pull_Bk = weight_Bk / np.hypot(distance_Bk, 1e-6 * unit)
     return np.asarray(median_BP)

@@ -1,5 +1,6 @@
 """The mixture's density: a probability over the Earth, right in float32 however wide or narrow."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -52,3 +53,19 @@ def test_it_answers_where_the_weight_is_and_ranks_the_rest() -> None:
     assert distance_km(answers.lat[0], answers.lon[0], lat[0, 2], lon[0, 2]) < 2000
     assert answers.confidence is not None
     assert 0.5 < answers.confidence[0] < 1
+
+
+def test_thousands_of_components_answer_within_memory() -> None:
+    torch.manual_seed(0)
+    lat, lon = np.degrees(np.arcsin(rng.uniform(-1, 1, 2500))), rng.uniform(-180, 180, 2500)
+    settings, geography = MixtureSettings(components=2000), Geography.of(lat, lon)
+    made = settings.build(4, geography, settings.fit(geography, lat, lon, 0)).eval()
+    outputs = made(torch.randn(3, 4)) | {"weights": torch.randn(3, 2000)}
+    tracemalloc.start()
+    answers = made.decode(outputs)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # all pairs of 2,000 means are 96 MB
+    assert answers.candidates is not None
+    heaviest = outputs["weights"].softmax(-1).amax(-1).numpy()
+    np.testing.assert_allclose(answers.candidates.probability[:, 0], heaviest, rtol=1e-5)

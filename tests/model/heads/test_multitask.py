@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from geotune.geo.countries import country_codes
 from geotune.model.geography import Geography
 from geotune.model.heads.multitask import UNKNOWN, MultitaskHead, MultitaskSettings
 
@@ -50,3 +51,13 @@ def test_the_weights_are_those_of_the_parts() -> None:
     made = head(cells_weight=2, country_weight=3, offset_weight=4)
     parts = made.loss(made(torch.randn(60, 4)), made.targets(LAT, LON))
     torch.testing.assert_close(parts["loss"], 2 * parts["cells"] + 3 * parts["country"] + 4 * parts["offset"])
+
+
+def test_a_cells_country_is_that_of_its_photos() -> None:
+    """The middle between Galicia and Huelva, both Spanish, is in Portugal."""
+    lat, lon = np.array([42.2, 42.21, 37.4, 37.41, 38.72]), np.array([-8.5, -8.51, -6.9, -6.91, -9.15])
+    settings = MultitaskSettings(kind="countries")
+    fitted = settings.fit(Geography.of(lat, lon), lat, lon, 0)
+    assert fitted["cell_countries"] == fitted["countries"] == ["ES", "PT"]
+    assert country_codes(fitted["centres_lat"], fitted["centres_lon"]).tolist() == ["PT", "PT"]
+    assert fitted["cell_country"] == [0, 1]

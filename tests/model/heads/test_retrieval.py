@@ -63,3 +63,11 @@ def test_a_projection_learns_what_tells_places_apart() -> None:
             made.loss(made(torch.cat([position, 3 * torch.randn(100, 14)], dim=1)), targets)["loss"].backward()
             optimiser.step()
     assert errors[-1] < 0.4 * errors[0]
+
+
+def test_the_median_of_places_all_over_the_world_is_on_the_earth() -> None:
+    places, weights = np.eye(3)[None], np.array([[0.5, 0.3, 0.2]])
+    median = weighted_median(places, weights, 1.0)
+    np.testing.assert_allclose(np.linalg.norm(median, axis=-1), 1)
+    np.testing.assert_allclose(median[0], [1, 0, 0], atol=1e-3)  # half of the weight holds it
+    assert np.isfinite(weighted_median(np.array([[[1.0, 0, 0], [-1, 0, 0]]]), np.full((1, 2), 0.5), 1.0)).all()
