@@ -1,5 +1,6 @@
 """`geotune train`: one config, trained and exported; goes on where it was interrupted."""
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def command(words: tuple[str, ...], test: bool) -> None:
     """
     import logging
 
+    from geotune.train.interrupt import Terminated, orderly
     from geotune.train.outcomes import Diverged, Infeasible
 
     own, config = read(words)
@@ -50,9 +52,12 @@ def command(words: tuple[str, ...], test: bool) -> None:
     try:
         with out_folder(own.out, config) as out:
             try:
-                best = _train(config, out)
-            except KeyboardInterrupt:
+                with orderly():
+                    best = _train(config, out)
+            except KeyboardInterrupt as signal:
                 click.echo(f"\ninterrupted; to go on: geotune train config={out / 'config.yaml'} out={out}", err=True)
+                if isinstance(signal, Terminated):
+                    sys.exit(143)
                 raise
     except Diverged as error:
         raise GeotuneError(f"the training diverged: {error}", f"Try optim.lr={config.optim.lr / 10:g}.") from None
@@ -102,23 +107,24 @@ def _meant(word: str) -> str:
 def _train(config: "TrainConfig", out: Path) -> str:
     """Train to the end with a line an epoch; what was reached, in words."""
     from geotune.commands.train_display import Display, selected
+    from geotune.record.folder import TrialFolder
     from geotune.train.loop import train
 
-    checkpoint = out / "checkpoint"
-    resume = checkpoint if checkpoint.is_dir() else None
+    folder = TrialFolder(out)
     saved = time.monotonic()
     epoch: Epoch | None = None
     with Display(out / "progress.json", config.train.select) as display:
-        if resume:
-            display.say(f"going on from {checkpoint}")
-        for epoch in train(config, out, resume=resume):
+        for epoch in train(config, out, resume=folder.latest_checkpoint()):
+            if epoch.replayed:
+                continue
             display.epoch(epoch)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                epoch.save(checkpoint)
+                epoch.save(folder.checkpoint(1, epoch.number))
+                folder.drop_checkpoints(keep=2)
                 saved = time.monotonic()
         if epoch is None:
             raise RuntimeError("a training gives at least one epoch")
-        epoch.save(checkpoint)
+        epoch.save(folder.checkpoint(1, epoch.number))
         epoch.export(out / "model")
     return f"{' '.join(selected(epoch.best_metrics, config.train.select))} after epoch {epoch.best_epoch}"
 

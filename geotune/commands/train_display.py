@@ -1,6 +1,7 @@
 """What `geotune train` shows: a line an epoch and, on a terminal, where it stands within the epoch."""
 
 import json
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Context manager: `epoch()` prints a line; below the lines a terminal shows `progress.json` as it changes."""
+    """Context manager: `epoch()` prints a line, as does what geotune logs; below, a terminal shows `progress.json`."""
 
     def __init__(self, progress: Path, select: str) -> None:
         self.progress = progress
@@ -24,8 +25,10 @@ class Display:
         self._status: Status | None = None
         self._over = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._logged = _Said(self)
 
     def __enter__(self) -> "Display":
+        self._logged.attach()
         if self.console.is_terminal:
             self._status = self.console.status("starting")
             self._status.start()
@@ -36,6 +39,7 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._logged.detach()
         self._over.set()
         if self._watcher:
             self._watcher.join()
@@ -61,6 +65,28 @@ class Display:
             where = f"epoch {at['epoch']}/{at['epochs']}, " if at["epoch"] else ""
             if self._status:
                 self._status.update(f"{where}{at['stage']} {at['step']:,}/{at['steps']:,}")
+
+
+class _Said(logging.Handler):
+    """Sends what geotune's own modules log to a display: on a terminal it would tear the line that is rewritten."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.INFO)
+        self.display = display
+        self._logger = logging.getLogger("geotune")
+
+    def attach(self) -> None:
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+        self._logger.propagate = False
+
+    def detach(self) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(logging.NOTSET)
+        self._logger.propagate = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.display.say(record.getMessage())
 
 
 def selected(metrics: dict[str, float], select: str) -> tuple[str, str]:

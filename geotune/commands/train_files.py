@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from geotune.train.settings import TrainConfig
 
 CONFIG = "config.yaml"
-RESULTS = ("checkpoint", "model")
+RESULTS = ("checkpoint", "partial", "model")
 """What a training that came to something leaves."""
-TRACES = (CONFIG, f".{CONFIG}.tmp", "progress.json", ".progress.json.tmp")
+TRACES = (CONFIG, f".{CONFIG}.tmp", "progress.json", ".progress.json.tmp", "trace.json.gz")
 """What one leaves that came to nothing."""
 ELSEWHERE = "name another folder: out=…"
 

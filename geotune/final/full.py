@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from geotune.record.plan import Plan
 from geotune.record.predictions import write_predictions
 from geotune.train.bundle import add_metrics, load_bundle
 from geotune.train.evaluate import evaluate
-from geotune.train.loop import train
+from geotune.train.loop import Epoch, train
 from geotune.train.settings import TrainConfig
 
 
@@ -54,10 +55,10 @@ def affordable(config: TrainConfig, epoch_seconds: float, seconds_left: float) -
     return config.model_copy(update={"train": config.train.model_copy(update={"epochs": fitting})})
 
 
-def train_in_full(path: Path, number: int, config: TrainConfig) -> Final:
+def train_in_full(path: Path, number: int, config: TrainConfig, begin: Callable[..., Iterable[Epoch]] = train) -> Final:
     """Train into `final/` (going on where an earlier try was cut off), export to `model/`, test once.
 
-    A run that has been tested is not tested again: its final.json is what comes back.
+    A run that has been tested is not tested again: its final.json is what comes back. `begin` is `train` or wraps it.
     """
     run = RunFolder.open(path)
     if (done := read_final(run)) is not None:
@@ -65,20 +66,19 @@ def train_in_full(path: Path, number: int, config: TrainConfig) -> Final:
     plan, folder, started = Plan.read(run), run.final, time.time()
     known = folder.epochs()
     begun = _begun(folder)
-    if begun is not None and known and _but_epochs(begun) == _but_epochs(config):
+    if begun is not None and folder.can_go_on() and _but_epochs(begun) == _but_epochs(config):
         config = begun  # its schedule spans the epochs that it began with
     else:
         known = []
         folder.metrics.unlink(missing_ok=True)
         folder.drop_checkpoints()
         write_atomic(folder.config, dump_yaml(nest(flatten(config))))
-    resume = folder.latest_checkpoint(known[-1]["epoch"]) if known else None
     last = None
-    for last in train(config, folder.path, resume=resume):
+    for last in begin(config, folder.path, resume=folder.latest_checkpoint()):
+        last.save(folder.checkpoint(1, last.number))
         if last.number > len(known):
-            last.save(folder.checkpoint(1, last.number))
             append_line(folder.metrics, {"epoch": last.number, "time": time.time(), "metrics": last.metrics})
-            folder.drop_checkpoints(keep=2)
+        folder.drop_checkpoints(keep=2)
     assert last is not None, "a training has at least one epoch"
     last.export(run.model)
     final = _test(run, plan, number, len(folder.epochs()), time.time() - started)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from geotune.errors import GeotuneError
+from geotune.train.kept import CHECKPOINTS, PARTIAL, drop, kept
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class TrialFolder:
 
     @property
     def checkpoints(self) -> Path:
-        return self.path / "checkpoint"
+        return self.path / CHECKPOINTS
+
+    @property
+    def partial(self) -> Path:
+        """A checkpoint within an epoch; written by the training process."""
+        return self.path / PARTIAL
 
     def checkpoint(self, attempt: int, epoch: int) -> Path:
         return self.checkpoints / f"{attempt}-{epoch}"
@@ -59,19 +64,19 @@ class TrialFolder:
                 found.setdefault(line["epoch"], line)
         return [found[epoch] for epoch in sorted(found)]
 
-    def latest_checkpoint(self, epoch: int) -> Path | None:
-        """The newest complete checkpoint at or before an epoch."""
-        names = [p.name for p in self.checkpoints.glob("*-*") if re.fullmatch(r"\d+-\d+", p.name)]
-        keys = sorted((int(e), int(a)) for a, e in (name.split("-") for name in names))
-        usable = [(e, a) for e, a in keys if e <= epoch]
-        return self.checkpoint(usable[-1][1], usable[-1][0]) if usable else None
+    def latest_checkpoint(self) -> Path | None:
+        """The newest; the training itself looks whether it is whole, and whether `partial` is ahead of it."""
+        return next(iter(kept(self.checkpoints)), None)
+
+    def can_go_on(self) -> bool:
+        """Whether there is something to go on from."""
+        return bool(kept(self.checkpoints) or kept(self.partial))
 
     def drop_checkpoints(self, keep: int = 0) -> None:
-        """Delete all checkpoints but the newest `keep`; one that is being written is left alone."""
-        found = [p for p in self.checkpoints.glob("*-*") if re.fullmatch(r"\d+-\d+", p.name)]
-        found.sort(key=lambda p: tuple(map(int, reversed(p.name.split("-")))))
-        for path in found[: len(found) - keep]:
-            shutil.rmtree(path, ignore_errors=True)
+        """Delete all checkpoints but the newest `keep`; where none is kept, everything that a training goes on from."""
+        drop(self.checkpoints, keep)
+        if not keep:
+            drop(self.partial)
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,14 @@ class Record:
             self._epochs[number] = config.train.epochs
             view = self._view.setdefault(number, TrialView(number, "running", drawn))
             view.state, view.drawn = "running", drawn
-            resume_from = folder.latest_checkpoint(frozen.last_step or 0)
-            return Assignment(number, attempt, config, folder.path, resume_from)
+            return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
 
     def report(self, number: int, attempt: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        """Take an epoch's metrics and decide. An epoch seen before changes nothing; a stale attempt is told to stop."""
+        """Take an epoch's metrics and decide. A stale attempt is told to stop.
+
+        An epoch seen before changes nothing: a run that goes on tells all of its history again, where the record may
+        lack the end of it.
+        """
         with self._mutex:
             if self._live.get(number) != attempt:
                 return Decision.STOP
@@ -107,8 +110,10 @@ class Record:
             if epoch not in frozen.intermediate_values:
                 self._take(number, epoch, metrics)
                 frozen = self._frozen(number)
-            over = epoch >= self._epochs[number]  # trained to its end: nothing is left to stop
-            if not over and (self.ending or self.study.pruner.prune(self.study, frozen)):
+            if epoch >= self._epochs[number]:  # trained to its end: nothing is left to stop
+                return Decision.GO_ON
+            newest = epoch == frozen.last_step  # what came of the others was decided when they were
+            if self.ending or (newest and self.study.pruner.prune(self.study, frozen)):
                 return Decision.STOP
             return Decision.GO_ON
 

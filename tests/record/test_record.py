@@ -236,7 +236,11 @@ def test_after_a_kill_what_ran_is_due_again_and_the_rest_is_as_it_was(make_run: 
     assert [view.values for view in resumed.trials()] == before
     again = issue(resumed)
     assert (again.number, again.attempt, again.config) == (running.number, 2, running.config)
-    assert again.resume_from == run.trial(running.number).checkpoint(1, 1)  # no reported epoch is skipped
+    # Of the newest, whose training tells its history again: what the record lacks is taken, the rest changes nothing.
+    assert again.resume_from == run.trial(running.number).checkpoint(1, 2)
+    for epoch, value in ((1, 80.0), (2, 70.0)):
+        resumed.report(running.number, 2, epoch, {GOAL: value})
+    assert [view.values for view in resumed.trials()] == [before[0], {1: 80.0, 2: 70.0}]
     assert resumed.best().best == pytest.approx(100 / 9)
     resumed.close()
 

@@ -1,4 +1,4 @@
-"""The main path: learning, exact resume, micro-batches, memory, stopping, and what it refuses."""
+"""The main path: learning, exact resume, stopping, and what it refuses."""
 
 import itertools
 import json
@@ -8,23 +8,24 @@ import pytest
 import torch
 
 from geotune.errors import GeotuneError, SettingsError
-from geotune.model.backbone import Backbone
 from geotune.model.heads.base import Head
 from geotune.train import loop
 from geotune.train.bundle import load_bundle
 from geotune.train.loop import train
-from geotune.train.outcomes import Diverged, Infeasible
+from geotune.train.outcomes import Diverged
 from geotune.train.progress import Progress
 from geotune.train.run import Run
-from geotune.train.step import gradients
 
 PHOTOS = {"optim.lr": 3e-3, "input.augment": "light"}
 FEATURES = {"model.frozen_layers": 5, "optim.lr": 1e-2, "input.augment": "light", "input.views": 2}
 CELLS = {"model.head.name": "cells", "model.head.cells": 8, "model.head.hidden": 8, "model.head.dropout": 0.2}
 
 
+TIMES = ("train/seconds", "train/photos_per_second", "train/waiting", "train/peak_mb")
+
+
 def without_times(metrics: dict) -> dict:
-    return {name: v for name, v in metrics.items() if name not in ("train/seconds", "train/photos_per_second")}
+    return {name: v for name, v in metrics.items() if name not in TIMES}
 
 
 def weights(run_epoch, folder: Path) -> dict[str, torch.Tensor]:
@@ -63,22 +64,25 @@ def test_going_on_from_a_checkpoint_is_exact(config, tmp_path, path):
     run.close()
     torch.manual_seed(123)  # nothing outside may matter
     resumed = list(train(settings, tmp_path / "b", resume=tmp_path / "b" / "checkpoint"))
-    assert [epoch.number for epoch in resumed] == [3, 4]
-    for one, other in zip(straight[2:], resumed, strict=True):
+    assert [(epoch.number, epoch.replayed) for epoch in resumed] == [(1, True), (2, True), (3, False), (4, False)]
+    for one, other in zip(straight, resumed, strict=True):
         assert without_times(one.metrics) == without_times(other.metrics)
-        assert one.best == other.best
+        assert (one.best, one.best_epoch) == (other.best, other.best_epoch)
+        assert without_times(one.best_metrics) == without_times(other.best_metrics)
     mended = weights(resumed[-1], tmp_path / "b" / "model")
     assert all(torch.equal(whole[name], mended[name]) for name in whole)
 
 
-def test_a_run_that_had_ended_gives_its_last_epoch_again(config, tmp_path):
+def test_a_run_that_had_ended_gives_its_epochs_again(config, tmp_path):
     settings = config(**FEATURES)
-    *_, last = train(settings, tmp_path)
-    last.save(tmp_path / "c")
-    (again,) = train(settings, tmp_path, resume=tmp_path / "c")
-    assert again.number == 3
-    assert again.metrics == last.metrics
-    one, other = weights(last, tmp_path / "m1"), weights(again, tmp_path / "m2")
+    epochs = list(train(settings, tmp_path))
+    epochs[-1].save(tmp_path / "c")
+    again = list(train(settings, tmp_path, resume=tmp_path / "c"))
+    assert [epoch.metrics for epoch in again] == [epoch.metrics for epoch in epochs]
+    assert all(epoch.replayed for epoch in again)
+    again[0].save(tmp_path / "d")
+    assert not (tmp_path / "d").exists()  # its checkpoint is the one before
+    one, other = weights(epochs[-1], tmp_path / "m1"), weights(again[-1], tmp_path / "m2")
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -87,68 +91,6 @@ def test_a_checkpoint_of_other_settings_is_refused(config, tmp_path):
     epoch.save(tmp_path / "c")
     with pytest.raises(GeotuneError, match="other settings"):
         next(train(config(**{**FEATURES, **CELLS}), tmp_path, resume=tmp_path / "c"))
-
-
-def test_micro_batches_give_the_gradients_of_the_whole_batch(config, tmp_path):
-    """Also for a ragged batch; without BatchNorm, whose averages are over what is in memory."""
-    changes = {"model.backbone": "test_vit", "input.sizes": 160, "train.batch_size": 22, "train.epochs": 1}
-    found = []
-    for micro in (22, 5):
-        run = Run(config(**changes, **{"train.micro_batch": micro}), tmp_path)
-        loop._fit(run)
-        inputs, index = list(run.source.epoch(1))[-1]
-        assert len(index) == 60 % 22 == 16
-        losses = gradients(run, inputs, index)
-        found.append((losses, {name: w.grad for name, w in run.model.named_parameters() if w.grad is not None}))
-    (whole_losses, whole), (part_losses, part) = found
-    assert float(whole_losses["loss"]) == pytest.approx(float(part_losses["loss"]), rel=1e-5)
-    assert whole.keys() == part.keys()
-    for name, gradient in whole.items():
-        assert torch.allclose(gradient, part[name], rtol=1e-3, atol=1e-5 * float(gradient.abs().max()) + 1e-9), name
-
-
-@pytest.fixture
-def memory(monkeypatch):
-    """`memory(photos)`: a backbone that holds so many photos at once, and records what it was given."""
-
-    def limit(photos: int) -> list[int]:
-        seen: list[int] = []
-        forward = Backbone.forward
-
-        def limited(self, images):
-            if torch.is_grad_enabled():
-                seen.append(len(images))
-                if len(images) > photos:
-                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-            return forward(self, images)
-
-        monkeypatch.setattr(Backbone, "forward", limited)
-        return seen
-
-    return limit
-
-
-def test_too_little_memory_halves_the_micro_batch_and_repeats_the_step(config, tmp_path, memory):
-    seen = memory(5)
-    settings = config(**{"model.backbone": "test_vit", "input.sizes": 160, "train.epochs": 1})
-    (epoch,) = train(settings, tmp_path)
-    assert seen[:4] == [16, 8, 4, 4]
-    assert max(seen[2:]) == 4
-    assert sum(seen[2:]) == 60  # every photo once, in spite of the repeats
-    memory(10_000)
-    (plain,) = train(settings, tmp_path)
-    assert epoch.metrics["train/loss"] == pytest.approx(plain.metrics["train/loss"], rel=1e-3)
-
-
-def test_not_even_one_photo_fits(config, tmp_path, memory):
-    memory(0)
-    with pytest.raises(Infeasible, match="single photo"):
-        list(train(config(), tmp_path))
-
-
-def test_divergence_is_an_outcome(config, tmp_path):
-    with pytest.raises(Diverged, match="the training loss is nan"):
-        list(train(config(**{**FEATURES, "optim.lr": 1e30, "train.clip": 0, "optim.name": "sgd"}), tmp_path))
 
 
 def test_a_prediction_that_is_no_number_is_an_outcome(config, tmp_path, monkeypatch):
@@ -207,7 +149,7 @@ def test_a_frozen_backbone_stays_as_it_was(config, tmp_path):
     run = Run(config(**{"model.frozen_layers": 3, "optim.lr": 0.1}), tmp_path)
     before = {name: tensor.clone() for name, tensor in run.model.backbone.state_dict().items()}
     loop._fit(run)
-    run.epoch = 1
+    run.begin_epoch()
     loop._train(run)
     frozen = {name for name, weight in run.model.backbone.named_parameters() if not weight.requires_grad}
     after = run.model.backbone.state_dict()
@@ -282,25 +224,6 @@ def test_on_a_gpu(config, tmp_path, precision):
 def test_bfloat16_trains_too(config, tmp_path):
     epochs = list(train(config(**PHOTOS, **{"train.precision": "bfloat16", "train.epochs": 4}), tmp_path))
     assert epochs[-1].metrics["train/loss"] < epochs[0].metrics["train/loss"]
-
-
-def test_validation_that_does_not_fit_goes_on_in_smaller_parts(config, tmp_path, monkeypatch):
-    settings = config(**{"train.epochs": 1})
-    (plain,) = train(settings, tmp_path)
-    forward, seen = Backbone.forward, []
-
-    def limited(self, images):
-        if not self.training and len(images) > 5:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        seen.append((self.training, len(images)))
-        return forward(self, images)
-
-    monkeypatch.setattr(Backbone, "forward", limited)
-    (epoch,) = train(settings, tmp_path)
-    # One more is the empty photo on which the backbone tries its size.
-    assert sum(photos for training, photos in seen if not training) == 16 + 1
-    assert epoch.metrics["valid/median_m"] == pytest.approx(plain.metrics["valid/median_m"], rel=1e-4)
-    assert epoch.metrics["valid/loss"] == pytest.approx(plain.metrics["valid/loss"], rel=1e-4)
 
 
 def test_ready_features_are_never_cut_into_micro_batches(config, tmp_path):
