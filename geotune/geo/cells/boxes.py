@@ -26,10 +26,14 @@ class Boxes:
 
     def __post_init__(self) -> None:
         south, west, north, east = self.edges.T
-        if not (
-            (south >= -90) & (south < north) & (north <= 90) & (west >= -180) & (west < east) & (east <= 180)
-        ).all():
-            raise ValueError("boxes need -90 <= south < north <= 90 and -180 <= west < east <= 180")
+        right = (south >= -90) & (south < north) & (north <= 90) & (west >= -180) & (west < east) & (east <= 180)
+        if not right.all():
+            first = int(np.argmin(right))
+            told = ", ".join(f"{degrees:g}" for degrees in self.edges[first])
+            raise ValueError(
+                f"cell {first} has the edges {told} (south, west, north, east): "
+                "boxes need -90 <= south < north <= 90 and -180 <= west < east <= 180"
+            )
         one, other = self._tree.query(self._tree.geometries)
         one, other = one[one < other], other[one < other]
         shared = np.minimum(self.edges[one, 2:], self.edges[other, 2:]) - np.maximum(

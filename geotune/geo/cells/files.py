@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from geotune.errors import GeotuneError
 from geotune.geo.cells import quadtree_csv, s2_csv
 from geotune.geo.cells.csv_table import PREAMBLE
 from geotune.geo.cells.partition import LEAST_RADIUS_KM, OUTSIDE, Partition, rms_radius_km
 from geotune.geo.extent import inliers
+from geotune.geo.sphere import Floats, distance_km, mean_point
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ def read_cells(path: Path, lat_deg: ArrayLike, lon_deg: ArrayLike) -> Partition:
     """The cells of a file, to be used for photos at (N,) degrees; a table's radius is that of these photos.
 
     Photos outside all cells, and cells without a photo, are told of in the log. Raises GeotuneError for a file that is
-    missing, damaged or holds no cells, and where none of the photos lies in any: it is of another dataset.
+    missing, damaged or holds no cells, and where none of the photos lies in any, or near any centre of cells that
+    have no outside: it is of another dataset.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -43,6 +45,8 @@ def read_cells(path: Path, lat_deg: ArrayLike, lon_deg: ArrayLike) -> Partition:
             "take the cells of this dataset",
         )
     cell_n = cell_N[inside]
+    if partition.rule is None:
+        _check_near(path, partition, lat, lon, cell_n)
     own = inliers(lat[inside], lon[inside])  # as when cells are built: a stray may lie far from a large cell's centre
     radius_km = max(rms_radius_km(partition, lat[inside][own], lon[inside][own]), LEAST_RADIUS_KM)
     if is_table:
@@ -58,6 +62,19 @@ def read_cells(path: Path, lat_deg: ArrayLike, lon_deg: ArrayLike) -> Partition:
     if empty:
         log.warning("%s: %d of %d cells have no photo, and cannot be learnt", path, empty, len(partition))
     return partition
+
+
+def _check_near(path: Path, partition: Partition, lat: Floats, lon: Floats, cell_N: NDArray[np.int64]) -> None:
+    """Raise GeotuneError where every photo is farther from its cell's centre than the cells lie from their middle."""
+    centres = partition.centres_lat, partition.centres_lon
+    reach_km = float(distance_km(*centres, *mean_point(*centres)).max()) + FAR * partition.radius_km
+    nearest_km = float(distance_km(lat, lon, centres[0][cell_N], centres[1][cell_N]).min())
+    if nearest_km > reach_km:
+        raise GeotuneError(
+            f"{path}: its {len(partition):,} cells lie within {reach_km:,.3g} km of their middle, "
+            f"and no photo within {nearest_km:,.3g} km of any: they are of another dataset",
+            "take the cells of this dataset",
+        )
 
 
 def _table(path: Path, text: str) -> Partition:

@@ -57,17 +57,21 @@ def quarter(code_N: NDArray[np.uint64], cells: int, minimum: int) -> Quarters:
     minimum = max(1, minimum)
     heap = _parts(ascending, 0, len(ascending), 0, [], minimum)
     if not heap:
-        raise GeotuneError(f"{len(code_N):,} photos, and no square of the Earth holds {minimum:,} of them", "lower it")
+        raise GeotuneError(
+            f"{len(code_N):,} photos, and no square of the Earth holds {minimum:,} of them", "take a smaller minimum"
+        )
     if len(heap) > cells:
         raise GeotuneError(
             f"{cells:,} cells for photos on {len(heap)} faces of the Earth", f"take at least {len(heap)} cells"
         )
     done: list[_Square] = []
     counts = [len(heap)]
+    whole = False  # whether a square had to stay whole for the number of cells
     while heap and counts[-1] < cells:
         square = heapq.heappop(heap)
         parts = _quarters(ascending, square, minimum, len(counts) - 1)
         if len(parts) < 2 or counts[-1] + len(parts) - 1 > cells:
+            whole |= len(parts) > 1
             done.append(square)
             continue
         counts.append(counts[-1] + len(parts) - 1)
@@ -78,7 +82,8 @@ def quarter(code_N: NDArray[np.uint64], cells: int, minimum: int) -> Quarters:
     for cell, square in enumerate(squares):
         cell_N[order[square.first : square.last]] = cell
     if len(squares) < cells:
-        log.warning("%d cells instead of %d: a square becomes up to four at once", len(squares), cells)
+        why = "a square becomes up to four at once" if whole else f"no square parts into two of {minimum} photos"
+        log.warning("%d cells instead of %d: %s", len(squares), cells, why)
     outside = int((cell_N == OUTSIDE).sum())
     if outside:
         log.warning("%d photos stand in squares of fewer than %d: they are outside all cells", outside, minimum)

@@ -84,13 +84,19 @@ def test_a_file_that_is_missing_or_no_text(tmp_path):
         read_cells(tmp_path / "photo.csv", LAT, LON)
 
 
-def test_cells_of_another_dataset(tmp_path, caplog):
+def test_cells_of_another_dataset(tmp_path):
     with pytest.raises(GeotuneError, match="none of the 2 photos lies in any of its 2 cells") as error:
         read_cells(write(tmp_path, S2), [0.0, 1.0], [0.0, 0.0])
     assert error.value.hint == "take the cells of this dataset"
+
+
+def test_cells_without_an_outside_are_of_another_dataset_where_no_photo_is_near(tmp_path, caplog):
     town = kinds.build("kmeans", 48.85 + np.arange(40) * 1e-4, np.full(40, 2.35), 8)
     town.save(tmp_path / "town.json")
-    read_cells(tmp_path / "town.json", [52.5], [13.4])
+    with pytest.raises(GeotuneError, match=r"no photo within \d+ km of any: they are of another dataset") as error:
+        read_cells(tmp_path / "town.json", [52.5, 52.6], [13.4, 13.4])
+    assert error.value.hint == "take the cells of this dataset"
+    read_cells(tmp_path / "town.json", [48.852, 48.9], [2.35, 2.35])
     assert "is it of another dataset?" in caplog.text
 
 
