@@ -1,5 +1,6 @@
 """The cells head: which cell of a partition of the Earth, with labels that fade with distance."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from geotune.geo.sphere import distance_km, unit_vectors
 from geotune.model.geography import Geography
 from geotune.model.heads.base import Answers, Candidates, Fitted, Head, Outputs, Targets, as_float64, trunk
 from geotune.model.losses import haversine_labels, label_entropy, soft_labels
+
+log = logging.getLogger(__name__)
 
 REACH = 4.0
 """A local mean takes the cells within so many cell radii of the likeliest one: it and its neighbours."""
@@ -59,6 +62,8 @@ class OnCells(Settings):
             partition = read_cells(Path(self.cells_file), lat_deg, lon_deg)
         else:
             partition = build(self.kind, lat_deg, lon_deg, self.cells, seed)
+        if len(partition) == 1:
+            log.warning("a single cell: there is nothing to choose between, and the answer is always near its centre")
         cell_N = partition.assign(lat_deg, lon_deg)
         photos_K = np.bincount(cell_N[cell_N != OUTSIDE], minlength=len(partition))
         return {**partition.plain(), "photos": photos_K.tolist()}
