@@ -18,7 +18,7 @@ from geotune.geo.metrics import larger_is_better, on_scale
 from geotune.record.asha import StoppingSettings
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.space import Goal, Space
-from geotune.train.selection import Rule, standing
+from geotune.train.selection import Rule, selected_metric, standing
 from geotune.train.settings import TrainConfig
 
 LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
@@ -113,6 +113,8 @@ class Plan:
         versions = {name: metadata.version(name) for name in LIBRARIES}
         about = {"geotune": __version__, "python": platform.python_version(), **versions}
         metric = on_scale(goal.metric, data["extent"])
+        for given in (space.fixed, flatten(space.file.full)):
+            selected_metric(str(given.get("train.select", metric)), data["extent"])
         written = {
             "goal": {"maximize" if goal.maximize else "minimize": metric},
             "settings": nest({k: v for k, v in flatten(settings).items() if v is not None}),

@@ -16,7 +16,7 @@ from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.display import drawn_text, duration_text
 from geotune.search.machine import Shape
-from geotune.search.preflight import find_all_weights
+from geotune.search.preflight import check_optimisers, find_all_weights
 from geotune.train.probe import Forecast, probe
 from geotune.train.settings import TrainConfig
 
@@ -26,6 +26,7 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
 
     Raises what keeps every trial from starting.
     """
+    check_optimisers(plan.space)
     with console.status("finding weights and timing a few steps"):
         weights = find_all_weights(plan.space)
         dataset = open_dataset(plan.data)
@@ -72,6 +73,7 @@ def _probe(config: str, threads: int, gpus: float) -> Forecast:
 def show_draws(plan: Plan, dataset: Dataset) -> None:
     """What `--dry-run` prints: the weights are looked for, five configs drawn, nothing is written."""
     console = Console()
+    check_optimisers(plan.space)
     find_all_weights(plan.space)
     console.print(f"{plan.space.name} on {dataset.folder}: {_count(plan.space.size)}, goal {plan.goal}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,8 +1,10 @@
-"""Before the first trial: the weights of every backbone that can be drawn are found or fetched."""
+"""Before the first trial: what can be drawn is there, every backbone's weights and every optimiser."""
 
 from geotune.errors import GeotuneError, SettingsError
 from geotune.model.weights import Weights, find_weights
 from geotune.record.space import Space
+from geotune.train.optim import check_optimiser
+from geotune.train.settings import OptimSettings
 
 
 def find_all_weights(space: Space) -> list[Weights]:
@@ -18,3 +20,15 @@ def find_all_weights(space: Space) -> list[Weights]:
     if problems:
         raise SettingsError(problems, "the backbones of this space")
     return found
+
+
+def check_optimisers(space: Space) -> None:
+    """SettingsError with all optimisers of the space that cannot train here."""
+    problems: list[tuple[str, str]] = []
+    for name in space.possible("optim.name"):
+        try:
+            check_optimiser(OptimSettings(name=str(name)))
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems, "the optimisers of this space")

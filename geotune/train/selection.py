@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from geotune.errors import SettingsError
+from geotune.geo.metrics import Extent, on_scale
+
 Rule = Literal["best", "smoothed"]
 
 WINDOW = 3
@@ -39,6 +42,14 @@ def standing(values: Mapping[int, float], rule: Rule, *, larger_is_better: bool)
     if not candidates and finite:
         candidates = list(_windows(finite, len(finite)))
     return min(candidates, key=lambda found: sign * found.value, default=Standing(math.nan, 0))
+
+
+def selected_metric(select: str, extent: Extent) -> str:
+    """`train.select` under its full name on the data's scale; SettingsError or GeotuneError where it is none."""
+    if not select.startswith("valid/") or (select.startswith("valid/loss") and select != "valid/loss"):
+        problem = f"expected a metric of the validation photos, such as valid/median; got {select!r}"
+        raise SettingsError([("train.select", problem)])
+    return on_scale(select, extent)
 
 
 def _windows(ordered: list[tuple[int, float]], length: int) -> Iterator[Standing]:

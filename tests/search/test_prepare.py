@@ -7,6 +7,7 @@ import pytest
 from geotune.errors import GeotuneError, SettingsError
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
+from geotune.search.preflight import check_optimisers
 from geotune.search.prepare import pinned, prepare, unchanged
 
 
@@ -105,3 +106,17 @@ def test_goals_and_full_settings_are_checked_before_anything_starts(make_search,
     with pytest.raises(SettingsError) as caught:
         make_search(*words)
     assert said in str(caught.value)
+
+
+def test_optimisers_that_cannot_train_here_are_named_before_the_first_trial(make_search) -> None:
+    _, plan = make_search("optim.name=adahessian")
+    with pytest.raises(SettingsError, match=r"optim\.name.*adahessian needs second derivatives"):
+        check_optimisers(plan.space)
+    _, plan = make_search("optim.name=sgd")
+    check_optimisers(plan.space)
+
+
+@pytest.mark.parametrize("word", ["train.select=valid/medium", "full.train.select=valid/medium"])
+def test_a_metric_to_keep_epochs_by_that_is_none(make_search, word: str) -> None:
+    with pytest.raises(GeotuneError, match="valid/medium: no such metric; did you mean valid/median"):
+        make_search(word)

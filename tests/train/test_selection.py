@@ -5,9 +5,10 @@ import random
 
 import pytest
 
+from geotune.errors import GeotuneError, SettingsError
 from geotune.train.bundle import load_bundle
 from geotune.train.loop import train
-from geotune.train.selection import Standing, standing
+from geotune.train.selection import Standing, selected_metric, standing
 
 NAN = math.nan
 
@@ -102,3 +103,17 @@ def test_a_run_keeps_stops_and_exports_by_it(config, tmp_path):
     bundle = load_bundle(tmp_path / "model", "cpu")
     assert bundle.metrics["epoch"] == epochs[-1].best_epoch
     assert bundle.metrics["valid/median_m"] == values[epochs[-1].best_epoch]
+
+
+@pytest.mark.parametrize("select", ["train/loss", "median", "valid/loss_of_cells"])
+def test_only_validation_photos_select(select):
+    with pytest.raises(SettingsError, match=r"train\.select.*such as valid/median; got"):
+        selected_metric(select, "region")
+
+
+def test_a_metric_is_taken_on_the_datas_scale_and_the_loss_when_asked():
+    assert selected_metric("valid/median", "world") == "valid/median_km"
+    assert selected_metric("valid/within_25m", "region") == "valid/within_25m"
+    assert selected_metric("valid/loss", "region") == "valid/loss"
+    with pytest.raises(GeotuneError, match="no such metric; did you mean valid/median"):
+        selected_metric("valid/medium", "region")
