@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.status import Status
 
+from geotune.data.words import counted
+
 if TYPE_CHECKING:
     from geotune.train.loop import Epoch
 
@@ -50,10 +52,18 @@ class Display:
         self.console.print(text, markup=False)
 
     def epoch(self, epoch: "Epoch") -> None:
-        """`epoch 3/30  loss 0.412  valid median 612 km  12.3 s  *`; the star marks the best so far."""
-        name, value = selected(epoch.metrics, self.select)
+        """`epoch 3/30  loss 0.412  valid median 612 km  12.3 s (640 photos/s, 3 % waiting, 812 MB)  *`.
+
+        The star marks the epoch that is kept so far.
+        """
+        metrics = epoch.metrics
+        name, value = selected(metrics, self.select)
         line = f"epoch {epoch.number:>{len(str(epoch.epochs))}}/{epoch.epochs}"
-        line += f"  loss {epoch.metrics['train/loss']:.4g}  {name} {value}  {epoch.metrics['train/seconds']:.1f} s"
+        line += f"  loss {metrics['train/loss']:.4g}  {name} {value}  {metrics['train/seconds']:.1f} s"
+        line += f" ({metrics['train/photos_per_second']:,.0f} photos/s, {100 * metrics['train/waiting']:.0f} % waiting"
+        line += f", {metrics['train/peak_mb']:,.0f} MB)"
+        if skipped := metrics["train/skipped"]:
+            line += f"  {counted(int(skipped), 'step')} skipped so far"
         self.say(line + ("  *" if epoch.best else ""))
 
     def _watch(self) -> None:

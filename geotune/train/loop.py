@@ -12,6 +12,7 @@ import torch
 
 from geotune.geo.metrics import on_scale
 from geotune.model.heads.base import Outputs
+from geotune.train import ranks
 from geotune.train.evaluate import summary
 from geotune.train.interrupt import between_steps, stop_if_asked
 from geotune.train.memory import within_memory
@@ -64,12 +65,14 @@ def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> 
             yield _describe(run, number, replayed=True)
     else:
         _fit(run)
+    ranks.same(run.model)
     while not run.ended():
         if not run.in_epoch:
             run.begin_epoch()
             _seed(config.seed, run.epoch)
         with between_steps(partial(save_partial, run)):
             metrics = _train(run)
+            ranks.average([*run.source.module.buffers(), *run.ema.state_dict().values()])
             with run.ema.in_place():
                 _remember(run)
                 metrics |= _validate(run)
@@ -96,9 +99,10 @@ def _train(run: Run) -> dict[str, float]:
     tally, steps = run.tally, run.source.stretches.steps
     begin, total = (run.epoch - 1) * steps, run.config.train.epochs * steps
     trace = run.workdir if run.config.train.profile and run.epoch == 1 else None
-    with traced(trace) as stepped:
+    with traced(trace, steps) as stepped:
         for inputs, index in tally.waited(run.source.epoch(run.epoch, start=tally.step)):
-            tally.add(take(run, inputs, index, begin + tally.step, total), len(index))
+            photos = run.source.stretches.batch_photos(tally.step)
+            tally.add(take(run, inputs, index, begin + tally.step, total), photos)
             stepped()
             if run.progress.due():
                 check_skipped(run)
@@ -136,9 +140,11 @@ def _validate(run: Run) -> dict[str, float]:
         loss += losses * len(index)
         run.progress.report("validating", int(where[-1]) + 1, photos)
         stop_if_asked()
+    mine = ranks.part(photos)
+    lat, lon = ranks.gathered(np.stack([lat[mine], lon[mine]], axis=1)).T
     metrics = summary(run.model, run.valid_split, lat, lon)
     _check(metrics[on_scale("valid/mean", run.dataset.extent)], "a prediction for a validation photo")
-    return metrics | {"valid/loss": loss / photos}
+    return metrics | {"valid/loss": float(ranks.gathered(np.array([loss])).sum()) / photos}
 
 
 def _outputs_and_loss(run: Run, inputs: torch.Tensor, index: torch.Tensor) -> tuple[Outputs, float]:

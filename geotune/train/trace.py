@@ -1,6 +1,7 @@
 """`train.profile`: what the first steps of a training do, operation by operation, for Perfetto or chrome://tracing."""
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,14 @@ from torch.profiler import ProfilerActivity, profile, schedule
 
 NAME = "trace.json.gz"
 STEPS = 3
-"""Steps in the trace, after one that warms up."""
+"""Steps in the trace at most, after one that warms up where there are several."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def traced(folder: Path | None) -> Iterator[Callable[[], object]]:
-    """Gives what is to be called after each step; writes folder/trace.json.gz. `folder` of None: nothing is traced."""
+def traced(folder: Path | None, steps: int) -> Iterator[Callable[[], object]]:
+    """Gives what is to be called after each of `steps`; writes folder/trace.json.gz. `folder` of None: no trace."""
     if folder is None:
         yield lambda: None
         return
@@ -28,11 +29,14 @@ def traced(folder: Path | None) -> Iterator[Callable[[], object]]:
         log.info("trace of the first steps: %s (open it in https://ui.perfetto.dev)", path)
 
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * torch.cuda.is_available()
-    with profile(
-        activities=activities,
-        schedule=schedule(wait=0, warmup=1, active=STEPS, repeat=1),
-        on_trace_ready=write,
-        record_shapes=True,
-        acc_events=True,
-    ) as profiler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # where the only step is the first
+        profiler = profile(
+            activities=activities,
+            schedule=schedule(wait=0, warmup=min(1, steps - 1), active=STEPS, repeat=1),
+            on_trace_ready=write,
+            record_shapes=True,
+            acc_events=True,
+        )
+    with profiler:
         yield profiler.step
