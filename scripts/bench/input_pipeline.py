@@ -9,7 +9,6 @@ rounds. Batches of 32; both end in a float32 tensor, normalised. The photos are 
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import cv2
 import photos
-from measure import command
+from measure import command, machine_name
 from sides import Bench, say
 
 from geotune.data.augment import POLICIES
@@ -72,7 +71,7 @@ def main() -> None:
 
 def run(folder: Path, policy: str, rounds: int, small: int, *, quick: bool) -> dict[str, Any]:
     """All figures: the keys of TARGETS as medians, and what they come from."""
-    machine = f"{cpu_name()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    machine = machine_name()
     say(f"{machine}; augmentation {policy} in both paths; ratios of CPU time, textbook / geotune")
     bench = Bench(folder, policy, quick=quick)
     taken: list[dict[str, float]] = []
@@ -103,11 +102,6 @@ def run(folder: Path, policy: str, rounds: int, small: int, *, quick: bool) -> d
         say(f"\n  import of {small:,} small records: {speed:,.0f} photos a second and core, {peak:,.0f} MB at the most")
     about = {"machine": machine, "policy": policy, "rounds": rounds, "quick": quick}
     return {**found, "about": about, "every": every, "steps": steps, "policies": policies, "import": records}
-
-
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """CPU time and memory of work in processes of its own, forked from this one, which has imported everything already."""
 
 import multiprocessing
+import os
+import platform
 import re
 import resource
 import subprocess
@@ -22,7 +24,7 @@ def cpu_ms(work: Work, *, first: Work | None = None, at_once: int = 1) -> float:
 
     With `at_once` several processes do the same at the same time: all their time by all their photos.
     """
-    found = _together([_timed(work, first)] * at_once)
+    found = together([_timed(work, first)] * at_once)
     return sum(ms for ms, _ in found) / sum(photos for _, photos in found)
 
 
@@ -41,7 +43,7 @@ def cache_pss(work: Callable[[], object], mapped: str, processes: int) -> float:
         del held
         return found
 
-    return float(sum(_together([read] * processes)))
+    return float(sum(together([read] * processes)))
 
 
 def pss_mb(mapped: str) -> float:
@@ -84,6 +86,13 @@ def command(words: Sequence[str], environment: dict[str, str]) -> Finished:
     return Finished(cpu_seconds, peak_mb, done.stdout)
 
 
+def machine_name() -> str:
+    """What the figures were taken on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    cpu = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+    return f"{cpu}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+
+
 def _timed(work: Work, first: Work | None) -> Callable[[], tuple[float, int]]:
     def run() -> tuple[float, int]:
         if first:
@@ -100,7 +109,8 @@ def _used_ms() -> float:
     return 1000 * sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, kinds))
 
 
-def _together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+def together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What the works return, each done in a process of its own, all at the same time, with one thread each at first."""
     pipes, processes = [], []
     for work in works:
         ours, theirs = _fork.Pipe(duplex=False)
