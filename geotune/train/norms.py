@@ -26,6 +26,13 @@ class Averages:
         if self._live:
             torch._foreach_copy_(self._live, self._kept)
 
+    @torch.no_grad()
+    def settle(self, finite: torch.Tensor) -> None:
+        """After a step: as they were kept if it was skipped (`finite` is a scalar on the device, which is not waited
+        for). A batch without a finite loss can leave averages without a finite value, for ever."""
+        for live, kept in zip(self._live or [], self._kept, strict=True):
+            torch.where(finite, live, kept, out=live)
+
 
 def looking_at_batches(module: nn.Module) -> list[nn.Module]:
     """The layers that now, in training mode, take mean and spread over the photos that pass by together.
