@@ -43,7 +43,7 @@ class Fits:
             about |= {"device": properties.name, "memory": properties.total_memory}
         if gradients:
             about |= {"trained": sum(w.numel() for w in model.parameters() if w.requires_grad)}
-            about |= {"optimiser": config.optim.name}
+            about |= {"optimiser": config.optim.name, "ema": bool(config.train.ema)}
         return cls(about)
 
     def start(self, most: int) -> int:

@@ -68,8 +68,7 @@ class MicroBatch:
             mend = f"set train.norm_batch below {self.size}, or take a smaller model.backbone or smaller input.sizes"
         else:
             what, mend = "a single photo", "take a smaller model.backbone or smaller input.sizes"
-        told = amounts(reason)
-        return Infeasible(f"out of memory with {what} at a time{told and f' ({told})'}", mend)
+        return Infeasible(f"out of memory with {what} at a time{amounts(reason)}", mend)
 
 
 def training_portion(model: Geolocator, config: TrainConfig, batch: int) -> MicroBatch:

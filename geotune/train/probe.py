@@ -35,7 +35,7 @@ SAMPLE = 32
 LONGEST_SECONDS = 1.0
 """For each of at most five things that are timed."""
 COPIES = 4
-"""Of the trained weights in a checkpoint: themselves, AdamW's two averages, the best epoch's."""
+"""Of the trained weights in a checkpoint: themselves, AdamW's two averages, the best epoch's; train.ema adds one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Forecast:
 def probe(config: TrainConfig, dataset: Dataset, threads: int = 0, gpus: float = 1.0) -> Forecast:
     """Time a few steps, in about five seconds; nothing is written.
 
-    `threads` of 0: as torch is set. `gpus` is a trial's share. Raises GeotuneError when not even one photo fits in memory.
+    `threads` of 0: as torch is set. `gpus` is a trial's share. Raises GeotuneError when not even one photo fits.
     """
     before, held = torch.get_num_threads(), share()
     hold(gpus)
@@ -69,7 +69,8 @@ def probe(config: TrainConfig, dataset: Dataset, threads: int = 0, gpus: float =
         with leased(threads or None):
             return _probe(config, dataset)
     except Infeasible as error:
-        raise GeotuneError(f"model.backbone={config.model.backbone} does not fit: {error.problem}", error.mend) from None
+        problem = f"model.backbone={config.model.backbone} does not fit: {error.problem}"
+        raise GeotuneError(problem, error.mend) from None
     finally:
         torch.set_num_threads(before)
         hold(held)
@@ -93,7 +94,7 @@ def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
         epochs=config.train.epochs,
         seconds=config.train.epochs * seconds_epoch,
         memory_mb=_peak_mb(device),
-        checkpoint_mb=COPIES * weights / 1e6,
+        checkpoint_mb=(COPIES + bool(config.train.ema)) * weights / 1e6,
         cache_mb=cache_mb,
     )
 

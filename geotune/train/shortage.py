@@ -33,16 +33,18 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def amounts(error_text: str) -> str:
-    """How much was asked for and how much was there, from an allocator's message; "" where it says nothing of it."""
+    """What an allocator's message says of the bytes, in brackets behind a blank: what was asked for and what was there.
+
+    "" where it says nothing of them.
+    """
     asked = _ASKED.search(error_text)
     told = [f"{_binary(asked[1])} more was asked for"] if asked else []
     for pattern, words in _THERE:
         if there := pattern.search(error_text):
             told.append(words.format(_binary(there[1])))
-    if not told or "DefaultCPUAllocator" not in error_text:
-        return ", ".join(told)
-    free = _free_bytes()
-    return ", ".join([*told, f"{_binary(f'{free} bytes')} was free"] if free else told)
+    if told and "DefaultCPUAllocator" in error_text and (free := _free_bytes()):
+        told.append(f"{_binary(f'{free} bytes')} was free")
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _binary(amount: str) -> str:

@@ -7,6 +7,7 @@ import torch
 from geotune.model.dropout import mixed, portion
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs, Targets
+from geotune.train import ranks
 from geotune.train.device import Precision, seed_everything
 from geotune.train.memory import MicroBatch, within_memory
 from geotune.train.norms import Averages
@@ -28,7 +29,27 @@ def take(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int, total: in
     Raises Infeasible where memory does not do, Diverged as `check_skipped` does.
     """
     run.rate = set_learning_rate(run.optimizer, run.config.optim, at, total)
+    losses = backward(run, inputs, index, at)
+    try:
+        finite = run.precision.step(run.optimizer, run.config.train.clip, losses["loss"])
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        # Not repeated: some weights may have changed. The first step makes the averages of all, the later ones none.
+        problem = f"out of memory with the averages of optim.name={run.config.optim.name}{amounts(str(error))}"
+        raise Infeasible(problem, "take an optim.name with fewer averages, such as sgd") from None
+    run.averages.settle(finite)
+    run.ema.update(at)
+    run.skipped += ~finite
+    if run.skipped.device.type == "cpu":
+        check_skipped(run)
+    return losses
+
+
+def backward(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int) -> Losses:
+    """The gradients of step `at`, within memory, over all processes that share it; returns the losses by part."""
     run.averages.keep()
+    stretches = run.source.stretches
     losses = within_memory(
         run.source.micro,
         gradients,
@@ -40,21 +61,9 @@ def take(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int, total: in
         precision=run.precision,
         averages=run.averages,
         seed=mixed(run.config.seed, at),
+        first=ranks.part(stretches.batch_photos(at % stretches.steps)).start,
     )
-    try:
-        finite = run.precision.step(run.optimizer, run.config.train.clip, losses["loss"])
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        # Not repeated: some weights have been changed. The first step makes the averages of all, the later ones none.
-        told = amounts(str(error))
-        mend = "take an optim.name with fewer averages (sgd), or a smaller model.backbone"
-        raise Infeasible(f"out of memory with the averages of optim.name={run.config.optim.name} ({told})", mend) from None
-    run.ema.update(at)
-    run.skipped += ~finite
-    if run.skipped.device.type == "cpu":
-        check_skipped(run)
-    return losses
+    return ranks.mean(len(index), run.model.parameters(), losses)
 
 
 def check_skipped(run: Run) -> None:
@@ -74,11 +83,13 @@ def gradients(
     precision: Precision,
     averages: Averages,
     seed: int,
+    first: int = 0,
 ) -> Losses:
     """The gradients of a batch's mean loss, summed over micro-batches, each weighted by its share of the photos.
 
-    `inputs` (b, …) and `targets` (b, …) are of the same photos; `forward` takes a part of the inputs. It can be
-    repeated: random numbers and running averages begin where they did, which is where `averages` were last kept.
+    `inputs` (b, …) and `targets` (b, …) are of the same photos, the batch's from number `first` on where processes
+    share it; `forward` takes a part of the inputs. It can be repeated: random numbers and running averages begin
+    where they did, which is where `averages` were last kept.
     """
     model.zero_grad(set_to_none=True)
     averages.put_back()
@@ -87,15 +98,15 @@ def gradients(
     parts = list(micro.parts(photos))
 
     def outputs(part: slice) -> Outputs:
-        with precision.autocast(), portion(seed, part):
+        with precision.autocast(), portion(seed, slice(first + part.start, first + part.stop)):
             return forward(inputs[part])
 
     if model.head.compares and len(parts) > 1:
         with torch.no_grad():
-            first = [outputs(part) for part in parts]
+            ahead = [outputs(part) for part in parts]
         averages.put_back()
         seed_everything(seed, precision.device)
-        losses = _compared(model, targets, parts, first, outputs, precision)
+        losses = _compared(model, targets, parts, ahead, outputs, precision)
     else:
         losses = {}
         for part in parts:

@@ -1,7 +1,8 @@
 """A small dataset whose photos show where they were taken: red grows to the north, green to the east."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from geotune.config import build
 from geotune.data.writing.writer import DatasetWriter
+from geotune.model.heads.base import Head
 from geotune.train.settings import TrainConfig
 
 CENTRE = (51.75, -1.25)
@@ -82,3 +84,33 @@ def config(region: Path) -> Callable[..., TrainConfig]:
         return build(TrainConfig, base | changes)
 
     return made
+
+
+@contextmanager
+def memory_for(
+    photos: int, *, fails: tuple[int, ...] = (), training: bool = True, what: type = Head
+) -> Iterator[list[int]]:
+    """A device that has memory for so many photos at once; gives the number of each attempt.
+
+    It runs out before `what`, by default behind the backbone: BatchNorm has counted them by then, and random numbers
+    are drawn. `fails` names attempts (counted from 1) that fail however small they are; `training`: only where
+    gradients are kept, or only where none are.
+    """
+    seen: list[int] = []
+    forward = what.forward
+
+    def limited(self: Any, features: torch.Tensor) -> Any:
+        if training == torch.is_grad_enabled():
+            seen.append(len(features))
+            if len(features) > photos or len(seen) in fails:
+                raise torch.OutOfMemoryError(
+                    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which "
+                    "1.25 GiB is free."
+                )
+        return forward(self, features)
+
+    what.forward = limited
+    try:
+        yield seen
+    finally:
+        what.forward = forward
