@@ -42,19 +42,9 @@ class Backbone(nn.Module):
         check_backbone(name)
         self.name, self.features, self.frozen_layers = name, features, frozen_layers
         self.net = swap(_create(name, weights, list(sizes)))
-        stages = stages_of(self.net)
-        self.levels = stages.levels[-3:-1]
-        if 0 < frozen_layers < FROZEN_WHOLE and not stages.levels:
-            raise GeotuneError(
-                f"model.frozen_layers={frozen_layers}: {name} has no stages in timm",
-                "freeze nothing (0) or the whole backbone (5)",
-            )
-        if features == "stages" and not (self.levels and hasattr(self.net, "forward_intermediates")):
-            raise GeotuneError(f"model.features=stages: {name} has no stages in timm", "set model.features=last")
-        frozen = [parameter for part in stages.parameters[:frozen_layers] for parameter in part]
-        for parameter in frozen:
-            self.net.get_parameter(parameter).requires_grad_(False)
-        self.frozen_modules = [] if not frozen else [m for m in self.net.modules() if _is_frozen(m)]
+        self.levels = self._levels()
+        self._freeze()
+        self.frozen_modules = [m for m in self.net.modules() if _is_frozen(m)] if frozen_layers else []
         config: Any = self.net.pretrained_cfg
         pixels = (tuple(config.get("mean", (0.5,) * 3)), tuple(config.get("std", (0.5,) * 3)))
         # Photos are bytes, scaled here after they have crossed to the GPU. In the state: timm may change its values.
@@ -62,6 +52,34 @@ class Backbone(nn.Module):
             self.register_buffer(buffer, torch.tensor(values).view(3, 1, 1) * 255)
         self.to(memory_format=torch.channels_last)  # twice as fast on a CPU, and what AMP wants on a GPU
         self.widths = {size: self._width(size) for size in sizes}
+
+    def _levels(self) -> list[int]:
+        """Of the two stages before the last, where they are of use: their indices in timm's `feature_info`."""
+        if self.features == "last" and self.frozen_layers in (0, FROZEN_WHOLE):
+            return []  # and no forward pass to find out
+        levels = stages_of(self.net).levels[-3:-1]
+        if not levels:
+            what = "features=stages" if self.features == "stages" else f"frozen_layers={self.frozen_layers}"
+            mend = "model.features=last" if self.features == "stages" else "model.frozen_layers to 0 or all"
+            raise GeotuneError(f"model.{what}: {self.name} has no stages in timm", f"set {mend}")
+        return levels
+
+    def _freeze(self) -> None:
+        if self.frozen_layers == FROZEN_WHOLE:
+            self.net.requires_grad_(False)
+        elif self.frozen_layers:
+            for part in stages_of(self.net).parameters[: self.frozen_layers]:
+                for parameter in part:
+                    self.net.get_parameter(parameter).requires_grad_(False)
+
+    def described(self) -> str:
+        """What of it is frozen, in words: `resnet18, 3 of 5 parts frozen (up to layer2)`."""
+        count = self.frozen_layers
+        if count in (0, FROZEN_WHOLE):
+            return f"{self.name}, {'all frozen' if count else 'nothing frozen'}"
+        ends = stages_of(self.net).ends
+        reached = [*[""] * (FROZEN_WHOLE - len(ends)), *ends][count - 1]
+        return f"{self.name}, {count} of {FROZEN_WHOLE} parts frozen ({f'up to {reached}' if reached else 'the stem'})"
 
     @property
     def is_frozen(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from geotune.model.backbone import Backbone, normalised
+from geotune.model.backbone import FROZEN_WHOLE, Backbone, normalised
 from geotune.model.stages import stages_of
 
 
@@ -130,7 +130,7 @@ def cut(backbone: Backbone, sizes: Sequence[int]) -> Cut | None:
 
     It holds where the two parts give the backbone's very features for two photos of noise of every size.
     """
-    if backbone.is_frozen or not _all_but_last_frozen(backbone.net):
+    if backbone.frozen_layers in (0, FROZEN_WHOLE) or not _all_but_last_frozen(backbone.net):
         return None
     mode = backbone.training
     backbone.eval()
