@@ -55,14 +55,13 @@ def mean(photos: int, parameters: Iterable[nn.Parameter], losses: dict[str, Tens
 
 
 @torch.no_grad()
-def average_statistics(module: nn.Module) -> None:
-    """BatchNorm's running statistics -> their means over the processes, each of which saw its own photos."""
-    if not _together():
-        return
-    for buffer in module.buffers():
-        if buffer.is_floating_point():
-            distributed.all_reduce(buffer)
-            buffer /= size()
+def average(tensors: Iterable[Tensor]) -> None:
+    """Tensors -> their means over the processes: BatchNorm's running statistics, as each saw its own photos."""
+    if _together():
+        for tensor in tensors:
+            if tensor.is_floating_point():
+                distributed.all_reduce(tensor)
+                tensor /= size()
 
 
 @torch.no_grad()

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from geotune.data.dataset import Dataset, Split, open_dataset
-from geotune.errors import GeotuneError, SettingsError
-from geotune.geo.metrics import larger_is_better, on_scale
+from geotune.errors import GeotuneError
+from geotune.geo.metrics import larger_is_better
 from geotune.model.geography import Geography
 from geotune.model.geolocator import Geolocator
-from geotune.train import checkpoint
+from geotune.train import checkpoint, ranks
 from geotune.train.bundle import save_bundle
 from geotune.train.device import Precision, choose_device
 from geotune.train.ema import Ema
@@ -21,7 +21,7 @@ from geotune.train.identity import identity
 from geotune.train.norms import Averages
 from geotune.train.optim import check_optimiser, optimiser
 from geotune.train.progress import Progress
-from geotune.train.selection import standing
+from geotune.train.selection import selected_metric, standing
 from geotune.train.settings import TrainConfig
 from geotune.train.source import Source
 from geotune.train.sources import open_source
@@ -35,11 +35,12 @@ class Run:
         check_optimiser(config.optim)
         self.config = config
         self.dataset = open_dataset(config.data)
-        self.select = _selected(config.train.select, self.dataset)
+        self.select = selected_metric(config.train.select, self.dataset.extent)
         self.device = device = choose_device(config.device)
         self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
-        self.progress = Progress(workdir / "progress.json", config.train.epochs)
+        told = workdir / "progress.json" if ranks.rank() == 0 else None
+        self.progress = Progress(told, config.train.epochs)
         train, self.valid_split = training_split(config, self.dataset), validation_split(config, self.dataset)
         self.model = build_model(config, self.dataset).to(device)
         self.precision = Precision(config.train.precision, device)
@@ -172,13 +173,6 @@ def validation_split(config: TrainConfig, dataset: Dataset) -> Split:
     """The photos that epochs are measured on: all, or `train.valid_photos` of them, chosen by a hash of their ids."""
     split, most = dataset.split("valid"), config.train.valid_photos
     return split if most == "all" else split.subset(min(1.0, most / len(split)))
-
-
-def _selected(select: str, dataset: Dataset) -> str:
-    if not select.startswith("valid/"):
-        problem = f"expected a metric of the validation photos, such as valid/median; got {select!r}"
-        raise SettingsError([("train.select", problem)])
-    return on_scale(select, dataset.extent)
 
 
 def _on(device: torch.device, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -57,7 +57,7 @@ told = {"mean": ranks.mean(photos, [weight, frozen, idle], {"loss": torch.tensor
 told |= {"grad": weight.grad.tolist(), "idle": idle.grad.tolist(), "frozen": frozen.grad is None}
 norm = nn.BatchNorm1d(1)
 norm.running_mean.fill_(rank)
-ranks.average_statistics(norm)
+ranks.average(norm.buffers())
 told |= {"statistics": norm.running_mean.item(), "parts": [str(ranks.part(7)), str(ranks.part(100, 3))]}
 layer = nn.Linear(2, 2)
 ranks.same(layer)
