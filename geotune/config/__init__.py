@@ -2,7 +2,7 @@
 
 from geotune.config.explain import unknown
 from geotune.config.quantities import Duration, Length, parse_duration, parse_length
-from geotune.config.schema import Setting, Settings, settings_of
+from geotune.config.schema import Setting, Settings, Spellings, settings_of
 from geotune.config.text import dump_yaml, load_yaml, parse_overrides, parse_value
 from geotune.config.tree import Flat, applicable, build, flatten, nest
 
@@ -12,6 +12,7 @@ __all__ = [
     "Length",
     "Setting",
     "Settings",
+    "Spellings",
     "applicable",
     "build",
     "dump_yaml",

@@ -1,11 +1,12 @@
 """Settings classes, and what they say of themselves: every setting with its key, kind, default and meaning."""
 
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticUndefined
 
 
@@ -22,6 +23,15 @@ class Settings(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Spellings(BeforeValidator):
+    """Marks a setting that can be spelt in several ways; the function gives the one that is stored and shown.
+
+    It takes any value, raises ValueError or leaves alone what it does not know, and is idempotent. A search space reads
+    its ranges with it.
+    """
+
+
 @dataclass(frozen=True)
 class Setting:
     """One documented setting: its dotted key, its kind in words, its default and its one-line meaning."""
@@ -32,6 +42,8 @@ class Setting:
     doc: str
     owner: str = ""
     """The `name` of the union member that has it, or "" where every config has it."""
+    spelt: Callable[[Any], Any] | None = None
+    """Of a setting with several spellings: value -> the one that is stored."""
 
 
 def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[Setting]:
@@ -57,7 +69,8 @@ def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[
             if field.default_factory is not None:
                 default = field.default_factory()  # type: ignore[call-arg]
             kind = next((word for word in field.metadata if isinstance(word, str)), "") or _kind(field.annotation)
-            found[key] = Setting(key, kind, default, field.description or "", owner)
+            spellings = [word.func for word in field.metadata if isinstance(word, Spellings)]
+            found[key] = Setting(key, kind, default, field.description or "", owner, *spellings)
     return list(found.values())
 
 

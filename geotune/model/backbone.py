@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from geotune.errors import GeotuneError
 from geotune.model.dropout import swap
-from geotune.model.stages import stages_of
+from geotune.model.stages import PARTS, stages_of
 from geotune.model.weights import Weights, check_backbone, read_weights
 
-FROZEN_WHOLE = 5
+FROZEN_WHOLE = PARTS
 
 
 class Backbone(nn.Module):
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
             return f"{self.name}, {'all frozen' if count else 'nothing frozen'}"
         ends = stages_of(self.net).ends
         reached = [*[""] * (FROZEN_WHOLE - len(ends)), *ends][count - 1]
-        return f"{self.name}, {count} of {FROZEN_WHOLE} parts frozen ({f'up to {reached}' if reached else 'the stem'})"
+        return f"{self.name}, {count} of {PARTS} parts frozen ({f'up to {reached}' if reached else 'the stem'})"
 
     @property
     def is_frozen(self) -> bool:

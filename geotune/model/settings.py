@@ -1,10 +1,11 @@
 """What a model is made of: `model.*` and `input.*`. The union `HeadSettings` is the registry of heads."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from geotune.config import Settings
+from geotune.config import Settings, Spellings
 from geotune.data.augment.policy import KINDS, Augmentation, Policy
 from geotune.model.heads.cells import CellsSettings
 from geotune.model.heads.custom import CustomSettings
@@ -14,6 +15,7 @@ from geotune.model.heads.mixture import MixtureSettings
 from geotune.model.heads.multitask import MultitaskSettings
 from geotune.model.heads.regression import RegressionSettings
 from geotune.model.heads.retrieval import RetrievalSettings
+from geotune.model.stages import PARTS
 
 HeadSettings = Annotated[
     RegressionSettings
@@ -29,15 +31,34 @@ HeadSettings = Annotated[
 """A new head is one file in `heads/` and one word here."""
 
 
+def _frozen(value: Any) -> Any:
+    """`all` is 5; -1, which leaves the last part trainable, is 4, and so on to -5."""
+    if value == "all":
+        return PARTS
+    if isinstance(value, bool):
+        return str(value)  # no number: refused
+    if not isinstance(value, int) or value >= 0:
+        return value
+    if value < -PARTS:
+        raise ValueError(f"expected 0 to {PARTS}, all, or -1 to -{PARTS}: so many of the last parts stay trainable")
+    return PARTS + value
+
+
+def _located(value: Any) -> Any:
+    """Where the weights lie, whatever folder a worker runs in."""
+    path = Path(value).expanduser() if isinstance(value, str) and value not in ("", "auto", "none") else None
+    return str(path.absolute()) if path and path.exists() else value
+
+
 class ModelSettings(Settings):
     """`model.*`: the backbone, how much of it is trained, and the head."""
 
     backbone: str = "resnet18"
     """Any timm model by name, such as resnet50, convnext_tiny or vit_small_patch16_224"""
-    weights: str = "auto"
-    """auto (a packaged file for tf_efficientnet_lite0, else timm's hub), none, or a .safetensors or .pth file"""
-    frozen_layers: int = Field(0, ge=0, le=5)
-    """How much of the backbone keeps its weights: 0 nothing, 1 the stem, 2 to 4 also its first stages, 5 all of it"""
+    weights: Annotated[str, Spellings(_located)] = "auto"
+    """auto (a package's for tf_efficientnet_lite0, else timm's hub), none, a file, or a folder of files named by tag"""
+    frozen_layers: Annotated[int, Spellings(_frozen), "whole number | all"] = Field(0, ge=0, le=PARTS)
+    """How much of it stays as it is: 0 nothing, 1 the stem, 2 to 4 also first stages, all = 5; -1: all but the last"""
     features: Literal["last", "stages"] = "last"
     """The pooled last stage, or the last three stages pooled and concatenated"""
     head: HeadSettings = RegressionSettings()

@@ -18,6 +18,8 @@ import torch
 from torch import nn
 
 STAGES = 4
+PARTS = STAGES + 1
+"""With the stem."""
 ALIASES = {"block.": ("stages.", "blocks."), "stage1": ("layer1",)}
 """What some families' `feature_info` calls a module (mvitv2 and twins; hrnet), and what it is called in the model."""
 _KNOWN: WeakKeyDictionary[nn.Module, "Stages"] = WeakKeyDictionary()

@@ -12,6 +12,7 @@ from geotune.config import Duration, Flat, Settings, applicable, build, flatten,
 from geotune.errors import SettingsError
 from geotune.record.asha import StoppingSettings
 from geotune.record.parameter import Parameter
+from geotune.record.spellings import spelt, spelt_range
 from geotune.train.settings import TrainConfig
 
 MEASURES = ("train.select", "train.selection")
@@ -70,6 +71,7 @@ class Space:
     def parse(cls, name: str, tree: Mapping[str, Any], pins: Flat, source: str = "") -> "Space":
         """Check the mapping of a space file; `pins` are dotted settings of the command line, which win."""
         file, problems = _read(tree)
+        pins = {key: spelt(key, value) for key, value in pins.items()}
         known = {setting.key for setting in settings_of(TrainConfig)}
         base, full = flatten(file.base), flatten(file.full)
         for prefix, settings in (("", pins), ("base.", base), ("full.", full), ("search.", file.search)):
@@ -205,7 +207,7 @@ def _read(tree: Mapping[str, Any]) -> tuple[SpaceFile, list[tuple[str, str]]]:
         words = build(SpaceFile, {key: value for key, value in tree.items() if key not in groups})
     except SettingsError as error:
         problems, words = list(error.problems), SpaceFile()
-    rest = {}
+    rest: dict[str, Any] = {}
     for key, wanted in groups.items():
         value: Any = tree.get(key) or wanted()
         if not isinstance(value, wanted):
@@ -214,6 +216,10 @@ def _read(tree: Mapping[str, Any]) -> tuple[SpaceFile, list[tuple[str, str]]]:
             problems.append((key, f"expected a list of mappings; got {value!r}"))
         else:
             rest[key] = value
+    for key in ("base", "full"):
+        rest[key] = {name: spelt(name, value) for name, value in flatten(rest.get(key, {})).items()}
+    rest["first"] = [{k: spelt(k, value) for k, value in flatten(point).items()} for point in rest.get("first", [])]
+    rest["search"] = {key: spelt_range(key, spec) for key, spec in rest.get("search", {}).items()}
     return words.model_copy(update=rest), problems
 
 

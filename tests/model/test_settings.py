@@ -1,5 +1,7 @@
 """Model and input settings: the union of heads, sizes, and messages."""
 
+from pathlib import Path
+
 import pytest
 
 from geotune.config import build, flatten, settings_of
@@ -22,12 +24,31 @@ def test_a_head_is_chosen_by_its_name_and_survives_the_flat_form() -> None:
         ({"head.dropout": 1}, "below 1"),
         ({"head.name": "cells", "head.cells": 1}, "at least 2"),
         ({"frozen_layers": 6}, "at most 5"),
+        ({"frozen_layers": -6}, "0 to 5, all, or -1 to -5: so many of the last parts stay trainable; got -6"),
+        ({"frozen_layers": "al"}, "expected whole number | all; got 'al'; did you mean all?"),
+        ({"frozen_layers": True}, "expected whole number | all; got True"),
         ({"features": "first"}, "expected.*last.*stages"),
     ],
 )
 def test_model_faults_are_named(flat: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         build(ModelSettings, flat)
+
+
+@pytest.mark.parametrize(("spelt", "stored"), [(3, 3), ("all", 5), (-1, 4), (-5, 0)])
+def test_frozen_layers_are_stored_as_a_number_however_spelt(spelt: object, stored: int) -> None:
+    model = build(ModelSettings, {"frozen_layers": spelt})
+    assert model.frozen_layers == stored
+    assert flatten(model)["frozen_layers"] == stored
+
+
+def test_weights_are_where_they_lie_also_for_a_worker_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    found = [build(ModelSettings, {"weights": name}).weights for name in ("own.pth", "gone.pth", "none")]
+    assert found == [str(tmp_path / "own.pth"), "gone.pth", "none"]
 
 
 def test_a_bare_size_is_a_list_of_one() -> None:

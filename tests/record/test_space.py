@@ -191,3 +191,21 @@ def test_faults_of_every_stage_are_told_together() -> None:
 def test_a_space_with_nothing_to_search() -> None:
     assert "geotune train" in faults({"search": {}})
     assert "first" in faults({"search": TREE["search"], "first": [3]})
+
+
+def test_a_range_holds_what_is_stored_however_it_is_spelt():
+    when = {"log": [1e-4, 1e-2], "when": {"model.frozen_layers": "all"}}
+    tree = {
+        "search": {"model.frozen_layers": {"choice": [0, -1, "all"]}, "optim.lr": when},
+        "first": [{"model.frozen_layers": "all"}],
+    }
+    space = Space.parse("t", tree, {})
+    assert space.parameters[0].values == (0, 4, 5)
+    assert space.parameters[1].when == {"model.frozen_layers": (5,)}
+    assert space.first[0]["model.frozen_layers"] == 5
+    pinned = Space.parse("t", tree, {"model.frozen_layers": -5})
+    assert pinned.fixed["model.frozen_layers"] == 0
+    assert pinned.parameters == ()
+    assert Space.parse("t", {"search": {"model.frozen_layers": {"int": [0, -1]}}}, {}).parameters[0].values == (0, 4)
+    with pytest.raises(SettingsError, match="choice has a value twice"):
+        Space.parse("t", {"search": {"model.frozen_layers": {"choice": [5, "all"]}}}, {})
