@@ -75,42 +75,37 @@ class PartStore(FeatureStore):
         return super().recipe() | {"cut": True, "sizes": self.parts.sizes}
 
 
-def open_partly(
-    model: Geolocator,
-    cut: Cut,
-    train: Split,
-    valid: Split,
-    *,
-    config: TrainConfig,
-    progress: Progress,
-    precision: str,
-) -> Source:
+def open_partly(store: PartStore, train: Split, valid: Split) -> Source:
     """Stored rows where the cache has room for them, else the same views through the whole model: the same numbers."""
-    parts = Parts(model, cut)
-    store = PartStore(parts, config, progress, precision)
-    new = [one for one in store.missing(train, valid) if not (store.folder(*one) / "about.json").exists()]
-    need = 2 * parts.width * sum(len(split) for split, _, _ in new)
+    name, need = store.config.model.backbone, missing_bytes(store, train, valid)
     try:
         if fits(need):
-            log.info(f"all but the last stage of {config.model.backbone} is computed once for each view of a photo")
-            return PartlySource(parts, train, valid, config, store)
+            log.info(f"all but the last stage of {name} is computed once for each view of a photo (input.views)")
+            return PartlySource(store, train, valid)
     except NoRoomError:
         pass
     log.warning(
-        f"all but the last stage of {config.model.backbone} is computed anew in every epoch: the cache has no room for "
-        f"{need / 1e9:.1f} GB. Free some space (geotune data cache), or set fewer input.views"
+        f"all but the last stage of {name} is computed anew in every epoch: the cache has no room for "
+        f"{need / 1e6:,.1f} MB. Free some space (geotune data cache), or set fewer input.views"
     )
-    return ViewSource(parts, train, valid, config, progress)
+    return ViewSource(store, train, valid)
+
+
+def missing_bytes(store: PartStore, train: Split, valid: Split) -> int:
+    """What has no place in the cache yet."""
+    new = [one for one in store.missing(train, valid) if not (store.folder(*one) / "about.json").exists()]
+    return 2 * store.parts.width * sum(len(split) for split, _, _ in new)
 
 
 class PartlySource:
     """The frozen part's output as rows (b, V) float16 through the rest of the model."""
 
-    def __init__(self, parts: Parts, train: Split, valid: Split, config: TrainConfig, store: PartStore) -> None:
+    def __init__(self, store: PartStore, train: Split, valid: Split) -> None:
+        parts, config = store.parts, store.config
         self.parts = parts
         self.module: torch.nn.Module = parts.model
-        self.device = next(parts.model.parameters()).device
-        self.seed, self.batch = config.seed, config.train.batch_size // ranks.size()
+        self.device = store.device
+        self.batch = config.train.batch_size // ranks.size()
         self._views = [view for (view,) in store.views(train)]
         (self._valid,) = store.plain(valid)
         self.stretches = stretches(len(train), config, never_one=True)
@@ -160,17 +155,16 @@ class PartlySource:
 class ViewSource(PhotoSource):
     """The same without stored rows: photos in their fixed views, through both parts of the model."""
 
-    def __init__(self, parts: Parts, train: Split, valid: Split, config: TrainConfig, progress: Progress) -> None:
-        super().__init__(parts.model, train, valid, config, progress)
-        self.parts = parts
-        self._train, self._valid = as_decoded(train, parts.model.size), as_decoded(valid, parts.model.size)
+    def __init__(self, store: PartStore, train: Split, valid: Split) -> None:
+        super().__init__(store.model, train, valid, store.config, store.progress)
+        self.parts = store.parts
+        self.view_count = store.view_count
+        self._train, self._valid = as_decoded(train, store.model.size), as_decoded(valid, store.model.size)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         chosen, passes = self.stretches.of(number)
-        augmentation = self.config.input.augmentation
-        count = 1 if augmentation.is_plain else self.config.input.views
-        views = self.stretches.views(count, chosen, passes)
-        how: dict[str, Any] = {"augmentation": augmentation, "seed": VIEW_SEED, "epoch": views}
+        views = self.stretches.views(self.view_count, chosen, passes)
+        how: dict[str, Any] = {"augmentation": self.config.input.augmentation, "seed": VIEW_SEED, "epoch": views}
         return tensors(self._plain_ones(batches(self._train, chosen, self.batch, start=start, **how), views, start))
 
     def _plain_ones(self, photos: Iterator[Pixels], views: Ints, start: int) -> Iterator[Pixels]:

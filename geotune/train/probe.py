@@ -1,8 +1,6 @@
 """What a training will cost, from a few real steps on a few real photos."""
 
 import gc
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from geotune.data.cache.room import fits
 from geotune.data.cache.squares import decode
 from geotune.data.dataset import Dataset, Split
 from geotune.data.loader import batches
@@ -19,16 +18,19 @@ from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import Outputs
 from geotune.train.device import Precision, choose_device, hold, share
-from geotune.train.features import FeatureStore
+from geotune.train.features import FeatureStore, in_float16
 from geotune.train.memory import MicroBatch, training_portion, within_memory
 from geotune.train.norms import Averages
 from geotune.train.optim import optimiser
 from geotune.train.outcomes import Infeasible
+from geotune.train.partly import PartStore, missing_bytes
 from geotune.train.position import stretches
 from geotune.train.progress import Progress
 from geotune.train.run import build_model, training_split, validation_split
 from geotune.train.settings import TrainConfig
+from geotune.train.sources import open_store
 from geotune.train.step import gradients
+from geotune.train.tally import peak_mb
 
 SAMPLE = 32
 """Photos that are decoded for it."""
@@ -43,8 +45,8 @@ class Forecast:
     """What one training run of a config is going to take on this machine, alone, with so many threads."""
 
     seconds_features: float
-    """Once a node: decoding photos and passing them through a wholly frozen backbone, as far as not cached yet. By one
-    process; several share it."""
+    """Once a node: decoding photos, and passing them through what is frozen where its output is kept, as far as that is
+    not done yet. By one process; several share it."""
     seconds_epoch: float
     epochs: int
     seconds: float
@@ -53,7 +55,7 @@ class Forecast:
     """At most so far: of the GPU, else of this process."""
     checkpoint_mb: float
     cache_mb: float
-    """Decoded photos and features under the cache's folder."""
+    """Decoded photos, and what is kept of a frozen backbone's output, under the cache's folder."""
 
 
 def probe(config: TrainConfig, dataset: Dataset, threads: int = 0, gpus: float = 1.0) -> Forecast:
@@ -83,43 +85,47 @@ def _probe(config: TrainConfig, dataset: Dataset) -> Forecast:
     device = choose_device(config.device)
     model = build_model(config, dataset).to(device)
     train, valid = training_split(config, dataset), validation_split(config, dataset)
-    frozen = model.backbone.is_frozen
-    per_epoch = _head_epoch if frozen else _photo_epoch
-    seconds_epoch = per_epoch(model, config, train, len(valid))
-    once, cache_mb = _once(model, config, train, valid)
+    store = open_store(model, config, Progress(None, 0), Precision(config.train.precision, device).name)
+    if isinstance(store, PartStore) and not fits(missing_bytes(store, train, valid)):
+        store = None  # photos pass in its place: as expensive as without fixed views
+    if store is not None and model.backbone.is_frozen:
+        seconds_epoch = _head_epoch(model, config, train, len(valid))
+    else:
+        seconds_epoch = _backbone_epoch(model, config, train, len(valid), store)
+    once, cache_mb = _once(store, train, valid) if store else _decoding(config, train, valid)
     weights = sum(tensor.nbytes for tensor in model.trainable_state().values())
     return Forecast(
         seconds_features=once,
         seconds_epoch=seconds_epoch,
         epochs=config.train.epochs,
         seconds=config.train.epochs * seconds_epoch,
-        memory_mb=_peak_mb(device),
+        memory_mb=peak_mb(device),
         checkpoint_mb=(COPIES + bool(config.train.ema)) * weights / 1e6,
         cache_mb=cache_mb,
     )
 
 
-def _once(model: Geolocator, config: TrainConfig, train: Split, valid: Split) -> tuple[float, float]:
-    """Seconds of decoding and features that nobody has done yet, and the megabytes that both take."""
+def _decoding(config: TrainConfig, train: Split, valid: Split) -> tuple[float, float]:
+    """Seconds of decoding all photos once, and the megabytes that they take."""
+    size, photos = max(config.input.sizes), len(train) + len(valid)
+    _, a_photo = _decoded(train, size)
+    return photos * a_photo, photos * size * size * 3 / 1e6
+
+
+def _once(store: FeatureStore, train: Split, valid: Split) -> tuple[float, float]:
+    """Seconds of decoding and of what is frozen that nobody has spent yet, and the megabytes that both take."""
     seconds, megabytes = 0.0, 0.0
-    sizes, augmentation = config.input.sizes, config.input.augmentation
-    if not model.backbone.is_frozen:
-        size = max(sizes)
-        _, a_photo = _decoded(train, size)
-        photos = len(train) + len(valid)
-        return photos * a_photo, photos * size * size * 3 / 1e6
-    store = FeatureStore(model, config, Progress(None, 0), Precision(config.train.precision, _device(model)).name)
-    for size in sizes:
+    augmentation, missing = store.config.input.augmentation, store.missing(train, valid)
+    for size in store.sizes:
         images, decoding = _decoded(train, size)
         index = np.arange(len(images))
         plain = _time(lambda: list(store.compute(images, index, 0))) / len(images)  # noqa: B023 - called at once
         augmenting = _time(lambda: list(batches(images, index, 32, augmentation=augmentation))) / len(images)  # noqa: B023
         for split, views in ((train, store.view_count), (valid, 1)):
-            width = model.feature_width(size)
-            megabytes += len(split) * (size * size * 3 + views * width * 2) / 1e6
-            missing = [view for view in range(views) if not (store.folder(split, size, view) / "complete").exists()]
-            seconds += len(split) * sum(max(plain, augmenting if view else 0.0) for view in missing)
-            seconds += len(split) * decoding * bool(missing)
+            megabytes += len(split) * (size * size * 3 + views * store.width(size) * 2) / 1e6
+            mine = [view for of, px, view in missing if of is split and px == size]
+            seconds += len(split) * sum(max(plain, augmenting if view else 0.0) for view in mine)
+            seconds += len(split) * decoding * bool(mine)
     return seconds, megabytes
 
 
@@ -131,20 +137,27 @@ def _head_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int
     return stretches(len(train), config).photos / batch * _time(step) + valid / batch * _time(step) / 3
 
 
-def _photo_epoch(model: Geolocator, config: TrainConfig, train: Split, valid: int) -> float:
+def _backbone_epoch(
+    model: Geolocator, config: TrainConfig, train: Split, valid: int, store: FeatureStore | None
+) -> float:
+    """Photos through the whole model, or what a store of its frozen part has of them through the rest."""
     images, _ = _decoded(train, max(config.input.sizes))
     device = _device(model)
     # On a GPU a batch as large as the trial's: smaller ones do not fill it, and the memory that it takes is told.
     photos = config.train.batch_size if device.type == "cuda" else len(images)
-    pixels = torch.from_numpy(images[np.arange(photos) % len(images)]).to(device)
+    inputs, forward = torch.from_numpy(images[np.arange(photos) % len(images)]).to(device), model.__call__
     found = training_portion(model, config, photos)
     micro = MicroBatch(found.size, fixed=found.fixed)  # without a memory: nothing is written
-    step = _step(model, config, pixels, model, micro, train)
+    if isinstance(store, PartStore):
+        parts = store.parts
+        inputs = torch.cat([in_float16(parts.rows(inputs[part])) for part in micro.parts(photos)])
+        forward = lambda rows: model.head(parts.features(rows))  # noqa: E731
+    step = _step(model, config, inputs, forward, micro, train)
     a_step = _time(step)
     model.eval()
-    forward = _time(torch.no_grad()(lambda: [model(pixels[part]) for part in micro.parts(photos)]))
+    a_forward = _time(torch.no_grad()(lambda: [forward(inputs[part]) for part in micro.parts(photos)]))
     model.train()
-    return (stretches(len(train), config).photos * a_step + valid * forward) / photos
+    return (stretches(len(train), config).photos * a_step + valid * a_forward) / photos
 
 
 def _step(
@@ -199,10 +212,3 @@ def _time(work: Callable[[], object]) -> float:
 
 def _device(model: torch.nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-def _peak_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -4,7 +4,7 @@ from geotune.data.dataset import Split
 from geotune.model.cut import cut
 from geotune.model.geolocator import Geolocator
 from geotune.train.features import FeatureStore
-from geotune.train.partly import open_partly
+from geotune.train.partly import Parts, PartStore, open_partly
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
 from geotune.train.source import FeatureSource, PhotoSource, Source
@@ -17,9 +17,21 @@ def open_source(
 
     What is stored is computed unless another trial did.
     """
-    if config.input.views and model.backbone.is_frozen:
-        store = FeatureStore(model, config, progress, precision)
-        return FeatureSource(model, train, valid, config, store)
-    if config.input.views and (found := cut(model.backbone, config.input.sizes)):
-        return open_partly(model, found, train, valid, config=config, progress=progress, precision=precision)
-    return PhotoSource(model, train, valid, config, progress)
+    store = open_store(model, config, progress, precision)
+    if isinstance(store, PartStore):
+        return open_partly(store, train, valid)
+    return (
+        FeatureSource(model, train, valid, config, store)
+        if store
+        else PhotoSource(model, train, valid, config, progress)
+    )
+
+
+def open_store(model: Geolocator, config: TrainConfig, progress: Progress, precision: str) -> FeatureStore | None:
+    """Where what is frozen keeps its output; None where nothing is kept."""
+    if not config.input.views:
+        return None
+    if model.backbone.is_frozen:
+        return FeatureStore(model, config, progress, precision)
+    found = cut(model.backbone, config.input.sizes)
+    return PartStore(Parts(model, found), config, progress, precision) if found else None

@@ -16,7 +16,15 @@ def _short(monkeypatch):
     monkeypatch.setattr(probing, "LONGEST_SECONDS", 0.05)
 
 
-@pytest.mark.parametrize("changes", [{}, {"model.frozen_layers": 5, "input.augment": "light", "input.sizes": [52, 60]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"model.frozen_layers": 5, "input.augment": "light", "input.sizes": [52, 60]},
+        {"model.frozen_layers": 4, "input.augment": "light", "input.sizes": [52, 60], "model.features": "stages"},
+        {"model.frozen_layers": 5, "input.augment": "light", "input.views": 0},
+    ],
+)
 def test_a_forecast(config, region, changes, tmp_path, monkeypatch):
     monkeypatch.setenv("GEOTUNE_CACHE", str(tmp_path / "cache"))
     found = probe(config(**changes), open_dataset(region), threads=1)
@@ -30,11 +38,21 @@ def test_a_forecast(config, region, changes, tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_is_cached_costs_nothing_more(config, region, tmp_path, monkeypatch):
+@pytest.mark.parametrize("frozen", [4, 5])
+def test_what_is_cached_costs_nothing_more(config, region, tmp_path, monkeypatch, frozen):
     monkeypatch.setenv("GEOTUNE_CACHE", str(tmp_path / "cache"))
-    settings = config(**{"model.frozen_layers": 5, "train.epochs": 1})
+    settings = config(**{"model.frozen_layers": frozen, "train.epochs": 1})
     list(train(settings, tmp_path))
     assert probe(settings, open_dataset(region)).seconds_features == 0
+
+
+def test_maps_that_find_no_room_are_no_part_of_it(config, region, monkeypatch, tmp_path):
+    """Photos pass in their place, in every epoch."""
+    settings = config(**{"model.frozen_layers": 4, "input.augment": "light", "input.views": 8})
+    stored = probe(settings, open_dataset(region))
+    monkeypatch.setenv("GEOTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GEOTUNE_CACHE_LIMIT", "0.1MB")
+    assert probe(settings, open_dataset(region)).cache_mb < stored.cache_mb
 
 
 def test_threads_are_put_back(config, region):
