@@ -1,7 +1,9 @@
 """The main path: learning, exact resume, stopping, and what it refuses."""
 
+import gzip
 import itertools
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,35 @@ def test_a_head_that_keeps_photos_has_them_after_every_epoch(config, tmp_path, f
     memory = load_bundle(tmp_path / "model").model.head.memory
     assert memory.shape == (60, 8)
     assert torch.allclose(memory.float().norm(dim=-1), torch.ones(60), atol=1e-2)
+
+
+def test_what_an_epoch_reports(config, tmp_path):
+    first, _ = train(config(**PHOTOS, **{"train.epochs": 2}), tmp_path)
+    assert {name for name in first.metrics if not name.startswith("valid/")} == {
+        "train/loss",
+        "train/coordinates",
+        "train/geodesic",
+        "train/seconds",
+        "train/photos_per_second",
+        "train/waiting",
+        "train/peak_mb",
+        "train/skipped",
+        "optim/lr",
+        "optim/backbone_lr",
+    }
+    assert first.metrics["optim/backbone_lr"] == pytest.approx(0.1 * first.metrics["optim/lr"])
+    (frozen,) = train(config(**FEATURES, **{"train.epochs": 1}), tmp_path)
+    assert "optim/backbone_lr" not in frozen.metrics
+
+
+@pytest.mark.parametrize("batch", [16, 60])
+def test_a_trace_of_the_first_steps(config, tmp_path, caplog, batch):
+    settings = config(**FEATURES, **{"train.profile": True, "train.batch_size": batch, "train.epochs": 2})
+    with caplog.at_level(logging.INFO, "geotune"):
+        list(train(settings, tmp_path))
+    with gzip.open(tmp_path / "trace.json.gz") as file:
+        events = {event["name"] for event in json.load(file)["traceEvents"]}
+    assert "aten::addmm" in events
+    assert ("ProfilerStep#3" if batch == 16 else "ProfilerStep#0") in events
+    traces = [message for message in caplog.messages if "trace" in message]
+    assert traces == [f"trace of the first steps: {tmp_path}/trace.json.gz (open it in https://ui.perfetto.dev)"]
