@@ -1,9 +1,11 @@
 """Which source a run has: by how much of its backbone is frozen."""
 
 from geotune.data.dataset import Split
+from geotune.errors import GeotuneError
 from geotune.model.cut import cut
 from geotune.model.geolocator import Geolocator
 from geotune.train.features import FeatureStore
+from geotune.train.norms import looks_at_batches
 from geotune.train.partly import Parts, PartStore, open_partly
 from geotune.train.progress import Progress
 from geotune.train.settings import TrainConfig
@@ -15,8 +17,16 @@ def open_source(
 ) -> Source:
     """Photos; or with `input.views` what a frozen backbone, or all but its last stage, makes of them.
 
-    What is stored is computed unless another trial did.
+    What is stored is computed unless another trial did. Raises GeotuneError where a BatchNorm that is trained would see
+    a single photo at a time.
     """
+    if min(len(train), config.train.batch_size) == 1 and looks_at_batches(model):
+        alone = "train.batch_size=1" if len(train) > 1 else "1 training photo"
+        raise GeotuneError(
+            f"{alone}: the BatchNorm of {config.model.backbone} learns from several photos at once",
+            "freeze it: model.frozen_layers=5; or take "
+            + ("train.batch_size=16" if len(train) > 1 else "more photos, or input.fraction=1"),
+        )
     store = open_store(model, config, progress, precision)
     if isinstance(store, PartStore):
         return open_partly(store, train, valid)
