@@ -38,7 +38,7 @@ def training(config: TrainConfig, folder: TrialFolder) -> None:
     (folder.path / "result.json").write_text(json.dumps({"metrics": told, "weights": weights, "left": left}))
 
 
-def kill(*_: Any) -> None:
+def kill(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
