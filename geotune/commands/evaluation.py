@@ -1,6 +1,11 @@
 """What `geotune evaluate` and `geotune train --test` say: a model's numbers, its baselines, two models side by side."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from geotune.commands.data.common import progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,25 +27,15 @@ def measure(bundle: "Bundle", dataset: "Dataset", split_name: str, neighbours: i
 
     split, training = dataset.split(split_name), dataset.split("train").subset(bundle.config.input.fraction)
     console = Console(highlight=False, soft_wrap=True)
-    with console.status(f"{len(split):,} photos") as status:
-        evaluation = evaluate(
-            bundle.model,
-            split,
-            training,
-            on_photos=lambda done, photos: status.update(f"{done:,} of {photos:,} photos"),
-        )
+    with progress() as tell:
+        evaluation = evaluate(bundle.model, split, training, on_photos=partial(tell, "photos"))
         note = ""
         if neighbours and split_name != "train":  # a training photo is its own nearest
             from geotune.train.neighbours import nearest_photo_km
 
             known = training.subset(min(1.0, neighbours / len(training)))
-            errors_km = nearest_photo_km(
-                bundle,
-                dataset,
-                split,
-                known,
-                on_photos=lambda done, photos: status.update(f"features of {done:,} of {photos:,} photos"),
-            )
+            features = partial(tell, "features of photos, for the baseline (neighbours=0 leaves it out)")
+            errors_km = nearest_photo_km(bundle, dataset, split, known, on_photos=features)
             evaluation = evaluation.beside("nearest_photo", errors_km)
             note = _features_of(bundle, len(known), len(training))
     console.out(
@@ -64,6 +59,42 @@ def compare(one: "Evaluation", other: "Evaluation", names: tuple[str, str]) -> l
     for test in tests:
         say(f"  {_verdict(test, one)}")
     return tests
+
+
+def as_plain(
+    dataset: "Dataset", models: Sequence[tuple[str, "Evaluation"]], tests: Sequence["Paired"]
+) -> dict[str, Any]:
+    """What `--json` writes: each model's numbers with their 95 % intervals, and the paired tests; null for NaN."""
+    first = models[0][1]
+    return {
+        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "split": first.split,
+        "photos": len(first.place),
+        "places": len(set(first.place.tolist())),
+        "models": [{"model": name, "metrics": _metrics_of(evaluation)} for name, evaluation in models],
+        "paired": [
+            {
+                "statistic": test.statistic,
+                "difference_km": test.difference,
+                "low_km": test.interval[0],
+                "high_km": test.interval[1],
+                "p_value": test.p_value,
+                "verdict": test.verdict,
+            }
+            for test in tests
+        ],
+    }
+
+
+def _metrics_of(evaluation: "Evaluation") -> dict[str, dict[str, float | None]]:
+    """`{median_m: {value, low, high}}`."""
+    return {
+        name.partition("/")[2]: {
+            key: number if math.isfinite(number) else None
+            for key, number in zip(("value", "low", "high"), (value, *evaluation.intervals[name]), strict=True)
+        }
+        for name, value in evaluation.metrics.items()
+    }
 
 
 def _print(console: "Console", evaluation: "Evaluation", note: str) -> None:

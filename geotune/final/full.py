@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from geotune.config import build, dump_yaml, flatten, load_yaml, nest
 from geotune.data.dataset import open_dataset
 from geotune.errors import GeotuneError
 from geotune.geo.metrics import UNIT
+from geotune.geo.stats import Interval
 from geotune.record.folder import RunFolder, TrialFolder, append_line, read_json, write_atomic
 from geotune.record.plan import Plan
 from geotune.record.predictions import write_predictions
@@ -35,6 +36,8 @@ class Final:
     unit: str
     seconds: float
     epochs: int
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    """95 % interval of every metric, over places; {} in runs of before."""
 
     @property
     def median(self) -> float:
@@ -124,6 +127,7 @@ def _test(run: RunFolder, plan: Plan, number: int, epochs: int, seconds: float) 
         unit=unit,
         seconds=seconds,
         epochs=epochs,
+        intervals=result.intervals,
     )
     write_atomic(run.final_json, json.dumps(asdict(final)) + "\n")
     return final

@@ -65,6 +65,10 @@ def test_a_search_ends_with_a_tested_model_and_stands_in_mlflow(
     final = read_json(run.final_json)
     assert final["metrics"]["test/median_km"] > 0
     assert final["low"] <= final["metrics"]["test/median_km"] <= final["high"]
+    assert final["intervals"]["test/median_km"] == [final["low"], final["high"]]
+    assert final["intervals"].keys() == {
+        name for name in final["metrics"] if "median_low" not in name and "median_high" not in name
+    }
     assert len(run.final.epochs()) == 4, "the space's `full` settings hold"
     assert run.report.is_file()
 
