@@ -12,17 +12,20 @@ from rich.table import Table
 from geotune.data.threads import local_cpus, set_lease
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
+from geotune.final.distributed import processes
 from geotune.final.full import Final, affordable, read_final, train_in_full
 from geotune.record.folder import RunFolder
-from geotune.record.plan import Plan
+from geotune.record.plan import Plan, SearchSettings
 from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
 from geotune.search.display import drawn_text, following, value_text
 from geotune.search.forecast import show_forecast
+from geotune.search.machine import this_machine
 from geotune.search.run import executor, run_trials
 from geotune.track.sender import open_sender
+from geotune.train.interrupt import orderly
 from geotune.train.outcomes import Diverged, Infeasible
 from geotune.train.settings import TrainConfig
 
@@ -87,16 +90,22 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
 
 def _train(record: Record, number: int, config: TrainConfig) -> None:
     path, settings = record.run.path, record.plan.settings
-    if settings.executor == "ray" and settings.address:
-        from geotune.final.remote import train_in_full_on_cluster
+    if settings.executor == "ray" and (settings.address or _several(settings, config)):
+        from geotune.final.remote import train_in_full_on_ray
 
-        train_in_full_on_cluster(record.plan, path, number, config)
+        train_in_full_on_ray(record.plan, path, number, config)
         return
     import torch
 
     torch.set_num_threads(local_cpus())
     set_lease(None)
-    train_in_full(path, number, config)
+    with orderly():
+        train_in_full(path, number, config)
+
+
+def _several(settings: SearchSettings, config: TrainConfig) -> bool:
+    """Whether more than one process of this machine is worth it: without, no Ray is started."""
+    return processes(settings.workers, config, this_machine()) > 1
 
 
 def _ranking(record: Record, ranked: list[TrialView]) -> Table:

@@ -1,18 +1,26 @@
-"""The full training on a cluster's worker: the driver's node may have no GPU."""
+"""The full training on Ray: as one task of a cluster's worker, or by several processes together."""
 
 from pathlib import Path
 
+from geotune.final.distributed import processes, train_together
 from geotune.record.plan import Plan
 from geotune.search.executors.ray_cluster import cluster, on_worker
 from geotune.search.machine import shape
 from geotune.train.settings import TrainConfig
 
 
-def train_in_full_on_cluster(plan: Plan, run: Path, number: int, config: TrainConfig) -> None:
-    """Run `train_in_full` as one Ray task with a trial's resources; the run folder is shared, so it writes there."""
+def train_in_full_on_ray(plan: Plan, run: Path, number: int, config: TrainConfig) -> None:
+    """Run `train_in_full` where the GPUs are (the driver's node may have none), by all that are worth it.
+
+    The run folder is shared, so workers write there.
+    """
     with cluster(plan.settings) as offer:
         one = shape(plan.settings, offer)
-        on_worker(one, _task, str(run), number, config.model_dump_json(), one.threads)
+        count = processes(plan.settings.workers, config, offer)
+        if count > 1:
+            train_together(run, number, config, one, count)
+        else:
+            on_worker(one, _task, str(run), number, config.model_dump_json(), one.threads)
 
 
 def _task(run: str, number: int, config: str, threads: int) -> None:

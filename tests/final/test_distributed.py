@@ -1,0 +1,119 @@
+"""The full training by several processes: real Ray Train workers over gloo."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geotune.errors import GeotuneError
+from geotune.final.distributed import processes, train_together
+from geotune.final.full import Final, train_in_full
+from geotune.record.folder import RunFolder
+from geotune.record.plan import Plan
+from geotune.search.executors.ray_cluster import cluster
+from geotune.search.machine import Offer, Shape
+from geotune.train.settings import TrainConfig
+
+WORDS = (
+    "device=cpu",
+    "model.head.name=cells",
+    "model.head.cells=8",
+    "optim.name=sgd",
+    "optim.lr=0.1",
+    "model.head.dropout=0.2",
+)
+
+
+def offer(*nodes: tuple[float, float]) -> Offer:
+    return Offer(nodes)
+
+
+def test_how_many_processes_are_worth_it() -> None:
+    def count(workers: Any, *nodes: tuple[float, float], **changes: Any) -> int:
+        config = TrainConfig.model_validate({"train": {"batch_size": 128}, **changes})
+        return processes(workers, config, offer(*nodes))
+
+    assert count("auto", (8, 0)) == 1, "without GPUs one process has all CPUs"
+    assert count("auto", (8, 2), (8, 1)) == 3
+    assert count("auto", (64, 8)) == 4, "each gets 32 photos of a batch at least"
+    assert count("auto", (8, 4), model={"frozen_layers": 5}) == 1
+    assert count(2, (8, 0)) == 2
+
+
+def in_full(run: RunFolder, address: str, count: int, **changes: Any) -> Final | None:
+    from geotune.final.full import read_final
+
+    plan = Plan.read(run)
+    config = plan.full_config(changes)
+    if count == 1:
+        return train_in_full(run.path, 0, config)
+    with cluster(plan.settings.model_copy(update={"address": address})):
+        train_together(run.path, 0, config, Shape(1, 1), count)
+    return read_final(run)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", [0, 5])
+def test_two_processes_train_as_one_does(make_search: Any, two_nodes: str, frozen: int) -> None:
+    words = (*WORDS, f"model.frozen_layers={frozen}", "train.norm_batch=16", "train.epoch_photos=64")
+    one, _ = make_search(*words)
+    two, _ = make_search(*words)
+    alone, together = in_full(one, two_nodes, 1), in_full(two, two_nodes, 2)
+    assert alone is not None
+    assert together is not None
+    ours, theirs = one.final.epochs(), two.final.epochs()
+    assert [epoch["epoch"] for epoch in theirs] == [1, 2, 3, 4], "one reporter"
+    for mine, other in zip(ours, theirs, strict=True):
+        # By SGD: AdamW makes steps of rounding errors. BatchNorm's running averages are means over the processes, so
+        # that validation may differ by a little where it is trained.
+        assert other["metrics"]["train/loss"] == pytest.approx(mine["metrics"]["train/loss"], rel=1e-4)
+        if frozen:
+            assert other["metrics"]["valid/loss"] == pytest.approx(mine["metrics"]["valid/loss"], rel=1e-4)
+    if frozen:
+        assert together.median == pytest.approx(alone.median, rel=1e-3)
+    assert (two.model / "model.safetensors").exists()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_mistake_is_told_as_it_is(make_search: Any, two_nodes: str) -> None:
+    run, _ = make_search(*WORDS)
+    with pytest.raises(GeotuneError, match="batches of 31 photos"):
+        in_full(run, two_nodes, 2, **{"train.batch_size": 31})
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_killed_process_costs_at_most_an_epoch(make_search: Any, two_nodes: str) -> None:
+    run, _ = make_search(*WORDS, "full.train.epochs=40")
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        while not killed:
+            time.sleep(0.05)
+            if len(run.final.epochs()) >= 3:
+                found = subprocess.run(
+                    ["pgrep", "-f", "ray::RayTrainWorker"], capture_output=True, text=True, check=False
+                )
+                for pid in [pid for pid in map(int, found.stdout.split()) if _is_ours(pid)][:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    thread = threading.Thread(target=kill_one, daemon=True)
+    thread.start()
+    assert in_full(run, two_nodes, 2) is not None
+    assert killed
+    assert [epoch["epoch"] for epoch in run.final.epochs()] == list(range(1, 41)), "every epoch is there, once"
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return os.environ["GEOTUNE_CACHE"] in Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return False
