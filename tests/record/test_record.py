@@ -8,12 +8,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from geotune.config import load_yaml
+from geotune.config import flatten, load_yaml
 from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, read_json
 from geotune.record.history import read_history
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
+from geotune.train.settings import LoopSettings, OptimSettings, TrainConfig
 from tests.record.conftest import TREE
 
 GOAL = "valid/median_km"
@@ -243,6 +244,34 @@ def test_after_a_kill_what_ran_is_due_again_and_the_rest_is_as_it_was(make_run: 
     assert [view.values for view in resumed.trials()] == [before[0], {1: 80.0, 2: 70.0}]
     assert resumed.best().best == pytest.approx(100 / 9)
     resumed.close()
+
+
+def test_a_replayed_epoch_stops_nobody(make_run: Callable[..., RunFolder]) -> None:
+    """What came of it was decided when it was new; rivals may have come since."""
+    record = Record(make_run(stopping={"rule": "median"}))
+    first = issue(record)
+    for epoch in (1, 2, 3):
+        record.report(first.number, 1, epoch, {GOAL: 500.0})
+    for _ in range(6):
+        play(record, issue(record), 10.0)
+    assert record.report(first.number, 1, 1, {GOAL: 500.0}) is Decision.GO_ON
+    assert record.report(first.number, 1, 2, {GOAL: 1.0}) is Decision.GO_ON
+    assert record.trials()[first.number].values == {1: 500.0, 2: 500.0, 3: 500.0}
+    assert record.report(first.number, 1, 4, {GOAL: 500.0}) is Decision.STOP
+    record.close()
+
+
+def test_every_setting_is_written_out(record: Record) -> None:
+    """So that a default that changes some day alters no old result."""
+    trial = issue(record)
+    record.report(trial.number, 1, 1, {GOAL: 100.0})
+    expected = flatten(trial.config.model_dump(mode="json"))
+    for path in (record.run.trial(trial.number).config, record.run.best_yaml):
+        assert flatten(load_yaml(path)) == expected
+    names = {name for name, field in TrainConfig.model_fields.items() if name != "model"}
+    assert names <= {key.split(".")[0] for key in expected}
+    assert {f"train.{name}" for name in LoopSettings.model_fields} <= expected.keys()
+    assert {f"optim.{name}" for name in OptimSettings.model_fields} <= expected.keys()
 
 
 def test_the_same_record_gives_the_same_proposals(make_run: Callable[..., RunFolder]) -> None:

@@ -13,6 +13,9 @@ import pytest
 from geotune.record.record import Record
 from geotune.search.executors import inline
 from geotune.search.machine import Shape
+from geotune.train import loop
+from geotune.train.interrupt import Terminated
+from geotune.train.kept import kept
 
 
 def _environment(pid: int) -> str:
@@ -63,6 +66,28 @@ def test_inline_runs_every_trial(make_search: Any) -> None:
     assert trials[0][3] == [1, 2, 3]
     assert run.best_yaml.is_file()
     assert not list(run.trial(0).checkpoints.glob("*")), "an ended trial's checkpoints are deleted"
+
+
+def test_sigterm_leaves_a_trial_due_and_saved_in_mid_epoch(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = run_inline(make_search("stopping.rule=none", "trials=2")[0])
+    run, _ = make_search("stopping.rule=none", "trials=2")
+    take, calls = loop.take, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take", interrupted)
+        with pytest.raises(Terminated):
+            run_inline(run)
+    assert len(calls) == 5
+    (partial,) = kept(run.trial(0).partial)
+    assert partial.name == "2-2"
+    assert run_inline(run) == straight
+    assert not run.trial(0).partial.exists()
 
 
 def test_a_trial_that_diverges_or_crashes_does_not_end_the_search(make_search: Any) -> None:
