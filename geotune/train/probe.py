@@ -181,7 +181,7 @@ def _step(
 
     def step() -> None:
         averages.keep()
-        how: dict[str, Any] = {"precision": precision, "averages": averages, "seed": 0}
+        how: dict[str, Any] = {"precision": precision, "optimizer": optimizer, "averages": averages, "seed": 0}
         losses = within_memory(micro, gradients, model, inputs, targets, forward=forward, micro=micro, **how)
         precision.step(optimizer, config.train.clip, losses["loss"])
 

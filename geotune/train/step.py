@@ -59,6 +59,7 @@ def backward(run: Run, inputs: torch.Tensor, index: torch.Tensor, at: int) -> Lo
         forward=run.source.outputs,
         micro=run.source.micro,
         precision=run.precision,
+        optimizer=run.optimizer,
         averages=run.averages,
         seed=mixed(run.config.seed, at),
         first=ranks.part(stretches.batch_photos(at % stretches.steps)).start,
@@ -81,6 +82,7 @@ def gradients(
     forward: Callable[[torch.Tensor], Outputs],
     micro: MicroBatch,
     precision: Precision,
+    optimizer: torch.optim.Optimizer,
     averages: Averages,
     seed: int,
     first: int = 0,
@@ -91,7 +93,7 @@ def gradients(
     share it; `forward` takes a part of the inputs. It can be repeated: random numbers and running averages begin
     where they did, which is where `averages` were last kept.
     """
-    model.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=True)
     averages.put_back()
     seed_everything(seed, precision.device)
     photos = len(inputs)
@@ -111,10 +113,11 @@ def gradients(
         losses = {}
         for part in parts:
             own = model.loss(outputs(part), {name: tensor[part] for name, tensor in targets.items()})
-            share = (part.stop - part.start) / photos
-            precision.backward(own["loss"] * share)
+            if len(parts) > 1:
+                own = {name: loss * ((part.stop - part.start) / photos) for name, loss in own.items()}
+            precision.backward(own["loss"])
             for name, loss in own.items():
-                losses[name] = losses.get(name, 0) + loss.detach() * share
+                losses[name] = losses[name] + loss.detach() if name in losses else loss.detach()
     micro.fitted(photos)
     return losses
 
