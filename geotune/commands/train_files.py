@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONFIG = "config.yaml"
 RESULTS = ("checkpoint", "partial", "model")
 """What a training that came to something leaves."""
-TRACES = (CONFIG, f".{CONFIG}.tmp", "progress.json", ".progress.json.tmp", "trace.json.gz")
+TRACES = (CONFIG, f".{CONFIG}.tmp", "about.json", "progress.json", ".progress.json.tmp", "trace.json.gz")
 """What one leaves that came to nothing."""
 ELSEWHERE = "name another folder: out=…"
 

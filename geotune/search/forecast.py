@@ -29,6 +29,8 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
     check_optimisers(plan.space)
     with console.status("finding weights and timing a few steps"):
         weights = find_all_weights(plan.space)
+        plan.tree["weights"] = [{"backbone": found.backbone} | found.about() for found in weights]
+        plan.write(record.run)
         dataset = open_dataset(plan.data)
         timed = _timed(plan, one, at_once)
     rows: list[tuple[str, str]] = []

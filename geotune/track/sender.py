@@ -165,6 +165,10 @@ class Sender(NullSender):
             store.send(entry["id"], params=params, metrics=rows)
             entry["params"] += params
             entry["epoch"] = trial.epochs[-1]["epoch"] if trial.epochs else 0
+        if not entry.get("about") and (about := read_json(trial.folder / "about.json")):
+            weights = {f"geotune.weights.{key}": value for key, value in about["weights"].items()}
+            store.send(entry["id"], tags={"geotune.model": about["model"], **weights})
+            entry["about"] = True
         status = STATUS.get(trial.state, "FAILED") if trial.outcome else unfinished
         if trial.name == "final" and history.test:
             status = "FINISHED"

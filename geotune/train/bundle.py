@@ -97,16 +97,19 @@ def save_bundle(
 ) -> None:
     """Write a model as it is, with the metrics that are to stand on its card; the folder is replaced as a whole.
 
-    The dataset's name and numbers are written, its path is not.
+    The dataset's name and numbers are written, its path is not; nor is the folder of the starting weights.
     """
-    description = {
+    description: dict[str, Any] = {
         "format": FORMAT,
         "geotune": __version__,
         "config": config.model_copy(update={"data": ""}).model_dump(mode="json"),
         "model": model.plain(),
+        "weights": model.starting_weights,
         "metrics": metrics,
         "dataset": _about(dataset, config),
     }
+    for settings in (description["config"]["model"], description["model"]["model"]):
+        settings["weights"] = Path(settings["weights"]).name
     with new_folder(folder) as fresh:
         state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, fresh / WEIGHTS)

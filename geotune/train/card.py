@@ -38,7 +38,7 @@ def card(description: dict[str, Any]) -> str:
         f"- dataset fingerprint: `{str(dataset.get('fingerprint', ''))[:16]}`",
         f"- backbone: `{model['backbone']}` (timm), {model['frozen_layers']} of 5 parts frozen; "
         f"head: {model['head']['name']}; photo sizes: {sizes} px",
-        "- the backbone's starting weights keep the licence of their publisher",
+        f"- the backbone's starting weights: {_weights(description.get('weights', {}))}",
         "- every setting: `model.json`",
         "",
         "## What it is not for",
@@ -48,6 +48,14 @@ def card(description: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _weights(about: dict[str, str]) -> str:
+    if not about:
+        return "unknown; they keep the licence of their publisher"
+    if "sha256" not in about:
+        return "none, it began at random"
+    return f"`{about['tag']}`, licence {about['licence']} (SHA-256 `{about['sha256']}`)"
 
 
 def _table(metrics: dict[str, float], extent: Extent) -> list[str]:

@@ -14,6 +14,7 @@ from geotune.geo.metrics import larger_is_better
 from geotune.model.geography import Geography
 from geotune.model.geolocator import Geolocator
 from geotune.train import checkpoint, ranks
+from geotune.train.about import tell
 from geotune.train.bundle import save_bundle
 from geotune.train.device import Precision, choose_device
 from geotune.train.ema import Ema
@@ -43,6 +44,7 @@ class Run:
         self.progress = Progress(told, config.train.epochs)
         train, self.valid_split = training_split(config, self.dataset), validation_split(config, self.dataset)
         self.model = build_model(config, self.dataset).to(device)
+        tell(self.model, workdir)
         self.precision = Precision(config.train.precision, device)
         self.source: Source = open_source(
             self.model,

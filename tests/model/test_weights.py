@@ -1,5 +1,6 @@
 """Where weights are sought, what is said when they are not there, and that the packaged ones see."""
 
+import hashlib
 import re
 from importlib import util
 from pathlib import Path
@@ -68,6 +69,57 @@ def test_none_needs_no_file() -> None:
     assert (weights.source, weights.path) == ("none", None)
 
 
+def test_random_ones_have_no_file_in_a_record() -> None:
+    assert find_weights("resnet18", "none").about() == {"tag": "none"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "resnet101.a1h_in1k.safetensors",
+        "resnet101.a1h_in1k.pth",
+        "resnet101.a1h_in1k/model.safetensors",
+        "timm/resnet101.a1h_in1k/pytorch_model.bin",
+        "resnet101_a1h-36d3f2aa.pth",  # as timm publishes it
+        "models--timm--resnet101.a1h_in1k/snapshots/0123456789/model.safetensors",  # the hub's own cache
+    ],
+)
+def test_a_folder_holds_weights_under_timms_names(tmp_path: Path, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+    if "snapshots" in file:
+        (tmp_path / "models--timm--resnet101.a1h_in1k/refs").mkdir()
+        (tmp_path / "models--timm--resnet101.a1h_in1k/refs/main").write_text("0123456789")
+    for name in ("resnet101", "resnet101.a1h_in1k"):
+        found = find_weights(name, str(tmp_path))
+        assert found.path == path.resolve()
+        assert found.about() == {
+            "tag": "resnet101.a1h_in1k",
+            "sha256": hashlib.sha256(b"weights").hexdigest(),
+            "licence": "apache-2.0",
+        }
+
+
+def test_weights_of_a_folder_are_loaded(tmp_path: Path) -> None:
+    import timm
+
+    state = timm.create_model("test_resnet").state_dict()
+    save_file(state, tmp_path / "test_resnet.r160_in1k.safetensors")
+    found = Backbone("test_resnet", find_weights("test_resnet", str(tmp_path)), sizes=[32]).net.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in found.items())
+
+
+def test_a_folder_without_them_says_what_was_sought_and_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(GeotuneError, match=r"no weights of resnet18.a1_in1k there \(sought resnet18.a1_in1k") as raised:
+        find_weights("resnet18", str(tmp_path))
+    assert "hf download timm/resnet18.a1_in1k model.safetensors --local-dir" in raised.value.hint
+    (tmp_path / "resnet18.tv_in1k.safetensors").touch()
+    with pytest.raises(GeotuneError) as raised:
+        find_weights("resnet18", str(tmp_path))
+    assert "set model.backbone=resnet18.tv_in1k" in raised.value.hint
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(GeotuneError, match="no such file"):
         find_weights("resnet18", "weights/nowhere.pth")
@@ -85,6 +137,7 @@ def test_a_file_of_ones_own_is_loaded_also_with_its_classifier(tmp_path: Path, k
         torch.save({"state_dict": state} if kind == "nested" else state, path)
     weights = find_weights("test_resnet", str(path))
     assert weights.source == "file"
+    assert weights.about()["licence"] == "unknown"
     assert weights.tag.startswith(f"{path.name}@")
     loaded = Backbone("test_resnet", weights, sizes=[32]).net.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.items())
@@ -137,6 +190,7 @@ def test_the_packaged_weights_recognise_a_real_photo() -> None:
     net = timm.create_model("tf_efficientnet_lite0").eval()
     weights = find_weights("tf_efficientnet_lite0")
     assert weights.source == "packaged"
+    assert weights.about()["licence"] == "apache-2.0"
     expected = net.state_dict()
     net.load_state_dict(expected | read_weights(weights, expected))
     photo = load_sample_image("china.jpg")
