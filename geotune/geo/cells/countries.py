@@ -36,7 +36,8 @@ def build(lat_deg: ArrayLike, lon_deg: ArrayLike, cells: int = 0, seed: int = 0,
     cell_N = np.where(codes[at_N] == code_N, at_N, OUTSIDE)
     outside = int((cell_N == OUTSIDE).sum())
     if outside:
-        log.warning("%d photos lie in no country of at least %d photos: they are outside all cells", outside, minimum)
+        which = f"no country of at least {minimum} photos" if minimum > 1 else "no country"
+        log.warning("%d photos lie in %s: they are outside all cells", outside, which)
     none: Any = np.empty((0, 3))
     rule = Cuts(codes.tolist(), -1 - np.arange(len(codes)), none, np.empty(0), np.empty((0, 2), np.int64))
     return Partition.of_photos(KIND, lat_deg, lon_deg, cell_N, rule, countries=tuple(codes.tolist()))
