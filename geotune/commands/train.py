@@ -32,13 +32,15 @@ class Words(Settings):
 @click.command(cls=SettingsCommand)
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]…")
 @click.option("--test", is_flag=True, help="Measure the test split too, once, at the end.")
-def command(words: tuple[str, ...], test: bool) -> None:
+@click.option("--allow", multiple=True, metavar="PACKAGE", help="Begin with a model.start whose head is its code.")
+def command(words: tuple[str, ...], test: bool, allow: tuple[str, ...]) -> None:
     """Train one config and export the best epoch.
 
     \b
     geotune train data=data/town                                  the default model
     geotune train config=runs/img2gps-1/best.yaml data=data/town  the winner of a search
     geotune train config=best.yaml train.epochs=60 out=runs/long  with changes
+    geotune train model.start=runs/img2gps-1/model data=data/new  further, from a trained model
 
     The same command again goes on where an interrupted one stopped.
     """
@@ -47,7 +49,7 @@ def command(words: tuple[str, ...], test: bool) -> None:
     from geotune.train.interrupt import Terminated, orderly
     from geotune.train.outcomes import Diverged, Infeasible
 
-    own, config = read(words)
+    own, config = read(words, allow)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         with out_folder(own.out, config) as out:
@@ -74,10 +76,11 @@ def command(words: tuple[str, ...], test: bool) -> None:
 command.settings = ("geotune.commands.train:Words", "geotune.train.settings:TrainConfig")
 
 
-def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
-    """The command's own words and the run's settings: the file's, then the command line's."""
+def read(words: tuple[str, ...], allow: tuple[str, ...] = ()) -> tuple[Words, "TrainConfig"]:
+    """The command's own words and the run's settings: those of model.start, the file's, then the command line's."""
     from geotune.data.remote.remote import absolute
     from geotune.train.settings import TrainConfig
+    from geotune.train.start import settings_of_model
 
     given = parse_overrides(words, _meant)
     own = build(Words, {key: given.pop(key) for key in list(given) if key in Words.model_fields})
@@ -85,15 +88,22 @@ def read(words: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     if own.config:
         file, flat = read_file(Path(own.config).expanduser())
         build(TrainConfig, flat, str(file))  # its own problems name the file
-    # Another head drops the file's settings of the old one, which the new one may not have.
-    if given.get("model.head.name", flat.get("model.head.name")) != flat.get("model.head.name"):
-        flat = {key: value for key, value in flat.items() if not key.startswith("model.head.")}
-    config = build(TrainConfig, flat | given)
+    flat = _over(flat, given)
+    if start := build(TrainConfig, {key: flat[key] for key in ("model.start",) if key in flat}).model.start:
+        flat = _over(settings_of_model(start, allow), flat)
+    config = build(TrainConfig, flat)
     if not config.data:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])
         config = config.model_copy(update={"data": "data"})
     return own, config.model_copy(update={"data": absolute(config.data)})
+
+
+def _over(flat: Flat, given: Flat) -> Flat:
+    """Settings with others on top: another head drops the old one's, which it may not have."""
+    if given.get("model.head.name", flat.get("model.head.name")) != flat.get("model.head.name"):
+        flat = {key: value for key, value in flat.items() if not key.startswith("model.head.")}
+    return flat | given
 
 
 def _meant(word: str) -> str:

@@ -50,6 +50,15 @@ def _located(value: Any) -> Any:
     return str(path.absolute()) if path and path.exists() else value
 
 
+WINNER = "winner"
+"""`model.start` of a search's full training: the best trial's model."""
+
+
+def _located_model(value: Any) -> Any:
+    """As `_located`; `winner` is a word, whatever folder there is."""
+    return value if value == WINNER else _located(value)
+
+
 class ModelSettings(Settings):
     """`model.*`: the backbone, how much of it is trained, and the head."""
 
@@ -57,6 +66,8 @@ class ModelSettings(Settings):
     """Any timm model by name, such as resnet50, convnext_tiny or vit_small_patch16_224"""
     weights: Annotated[str, Spellings(_located)] = "auto"
     """auto (a package's for tf_efficientnet_lite0, else timm's hub), none, a file, or a folder of files named by tag"""
+    start: Annotated[str, Spellings(_located_model)] = ""
+    """Begin with a trained model: its folder; its weights, cells and frame are taken. In a space's full: also winner"""
     frozen_layers: Annotated[int, Spellings(_frozen), "whole number | all"] = Field(0, ge=0, le=PARTS)
     """How much of it stays as it is: 0 nothing, 1 the stem, 2 to 4 also first stages, all = 5; -1: all but the last"""
     features: Literal["last", "stages"] = "last"

@@ -31,7 +31,7 @@ class Weights:
     """A backbone's initial weights: a file on this machine, or none (random)."""
 
     backbone: str
-    source: Literal["packaged", "hub", "folder", "file", "none"]
+    source: Literal["packaged", "hub", "folder", "file", "model", "none"]
     tag: str
     """Which ones, in words fit for a record: `resnet18.a1_in1k@7d8a7bd2`."""
     path: Path | None = None

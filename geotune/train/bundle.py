@@ -17,7 +17,7 @@ from geotune.data.cache.squares import square
 from geotune.data.dataset import Dataset
 from geotune.errors import GeotuneError
 from geotune.geo.metrics import Extent
-from geotune.model.geolocator import Geolocator
+from geotune.model.geolocator import Answers, Geolocator
 from geotune.train.card import card
 from geotune.train.device import choose_device
 from geotune.train.evaluate import locate, photo_sizes
@@ -45,6 +45,8 @@ class Prediction:
     """The probability that the head gives to the neighbourhood of its answer; None where it has no idea."""
     problem: str = ""
     """What is wrong with the file; lat and lon are NaN then."""
+    candidates: tuple[tuple[float, float, float], ...] = ()
+    """The likeliest places as (latitude, longitude, probability), the best first; of heads that rank places."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,18 @@ class Bundle:
             answers = locate(self.model, [np.stack(one) for one in zip(*squares, strict=True)], MicroBatch(len(paths)))
             sure = [None] * len(answers) if answers.confidence is None else answers.confidence.tolist()
             good = [i for i in range(len(paths)) if i not in problems]
-            for i, lat, lon, confidence in zip(good, answers.lat, answers.lon, sure, strict=True):
-                predictions[i] = Prediction(paths[i], float(lat), float(lon), confidence)
+            for row, i in enumerate(good):
+                lat, lon = float(answers.lat[row]), float(answers.lon[row])
+                predictions[i] = Prediction(paths[i], lat, lon, sure[row], candidates=_ranked(answers, row))
         return predictions
+
+
+def _ranked(answers: Answers, row: int) -> tuple[tuple[float, float, float], ...]:
+    ranked = answers.candidates
+    if ranked is None:
+        return ()
+    columns = (ranked.lat[row], ranked.lon[row], ranked.probability[row])
+    return tuple(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def save_bundle(
@@ -97,7 +108,7 @@ def save_bundle(
 ) -> None:
     """Write a model as it is, with the metrics that are to stand on its card; the folder is replaced as a whole.
 
-    The dataset's name and numbers are written, its path is not; nor is the folder of the starting weights.
+    The dataset's name and numbers are written, its path is not; nor are the folders of the weights that it began with.
     """
     description: dict[str, Any] = {
         "format": FORMAT,
@@ -109,7 +120,7 @@ def save_bundle(
         "dataset": _about(dataset, config),
     }
     for settings in (description["config"]["model"], description["model"]["model"]):
-        settings["weights"] = Path(settings["weights"]).name
+        settings["weights"], settings["start"] = (Path(settings[name]).name for name in ("weights", "start"))
     with new_folder(folder) as fresh:
         state = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, fresh / WEIGHTS)
@@ -118,7 +129,7 @@ def save_bundle(
 
 def add_metrics(folder: Path, metrics: dict[str, float]) -> None:
     """Add metrics, such as those of the test split, to a bundle's description and card."""
-    description = _read(folder)
+    description = read_description(folder)
     description["metrics"] |= metrics
     _write(folder, description)
 
@@ -130,10 +141,8 @@ def load_bundle(folder: Path | str, device: str = "auto", *, allow: Sequence[str
     The folder of a run, whose `model/` it is, is taken too. Raises GeotuneError for a folder that is missing, no
     bundle, damaged, or of a newer geotune.
     """
-    folder = Path(folder)
-    if not (folder / DESCRIPTION).exists() and (folder / "model" / DESCRIPTION).is_file():
-        folder = folder / "model"
-    description = _read(folder)
+    folder = bundle_folder(folder)
+    description = read_description(folder)
     try:
         config = build(TrainConfig, description["config"], str(folder / DESCRIPTION))
         model = Geolocator.rebuild(description["model"], allow=allow)
@@ -168,7 +177,15 @@ def _write(folder: Path, description: dict[str, Any]) -> None:
         fresh.replace(folder / name)
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def bundle_folder(folder: Path | str) -> Path:
+    """The folder itself; of a run the `model/` in it."""
+    folder = Path(folder)
+    inside = folder / "model"
+    return inside if not (folder / DESCRIPTION).exists() and (inside / DESCRIPTION).is_file() else folder
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What model.json holds. Raises GeotuneError for no model, a damaged one, or one of a newer geotune."""
     if not (folder / DESCRIPTION).is_file():
         if folder.is_file():
             problem = f"{folder}: a file, not the folder of a model"

@@ -11,10 +11,10 @@ from geotune.errors import GeotuneError
 from geotune.model.geolocator import Geolocator
 from geotune.train.settings import TrainConfig
 
-FREE = ("data", "device", "train.micro_batch", "train.patience", "train.max_skipped", "train.profile")
+FREE = ("data", "device", "model.start", "train.micro_batch", "train.patience", "train.max_skipped", "train.profile")
 """Settings that may differ when a run goes on: where and how it is computed, and when it gives up.
 
-The dataset may have been moved: which photos it holds is compared instead.
+The dataset and the model that the training began with may have been moved: what they hold is compared instead.
 """
 SHOWN = 3
 """Settings that differ, named at most."""
@@ -26,6 +26,7 @@ def identity(config: TrainConfig, dataset: Dataset, model: Geolocator) -> dict[s
     return {
         "settings": {key: value for key, value in settings.items() if key not in FREE},
         "photos": dataset.fingerprint,
+        "start": model.starting_weights.get("sha256", "") if config.model.start else "",
         "cells": hashlib.sha256(json.dumps(model.fitted, sort_keys=True).encode()).hexdigest()[:16],
     }
 
@@ -49,11 +50,21 @@ def check_same(stored: dict[str, Any], own: dict[str, Any], folder: Path) -> Non
             f"(dataset fingerprint {stored['photos'][:12]}, here {own['photos'][:12]})",
             "Go on with the dataset as it was, or start without it.",
         )
+    if stored["start"] != own["start"]:
+        raise GeotuneError(
+            f"{folder}: the checkpoint belongs to a training that began with another model "
+            f"(SHA-256 {_begun(stored)}, here {_begun(own)})",
+            "Go on with the model.start that it began with, or start without it.",
+        )
     raise GeotuneError(
         f"{folder}: the checkpoint belongs to other cells (fingerprint {stored['cells']}, here {own['cells']})",
         "These settings make other cells here: go on where, and with the cells file with which, it was written, or "
         "start without it.",
     )
+
+
+def _begun(of: dict[str, Any]) -> str:
+    return of["start"][:12] or "none"
 
 
 def _value(settings: dict[str, Any], key: str) -> str:

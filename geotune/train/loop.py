@@ -84,8 +84,11 @@ def train(config: TrainConfig, workdir: Path, *, resume: Path | None = None) -> 
 def _fit(run: Run) -> None:
     """Once, before the first epoch: the features' mean and spread over some training photos.
 
-    As the first step will see them, in training mode: an untrained BatchNorm's own statistics are far off.
+    As the first step will see them, in training mode: an untrained BatchNorm's own statistics are far off. Those of a
+    model to begin with (model.start) stay: its head has learnt with them.
     """
+    if run.config.model.start:
+        return
     _seed(run.config.seed, 0)
     run.source.module.train()
     with torch.no_grad(), run.precision.autocast():

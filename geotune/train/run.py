@@ -26,6 +26,7 @@ from geotune.train.selection import selected_metric, standing
 from geotune.train.settings import TrainConfig
 from geotune.train.source import Source
 from geotune.train.sources import open_source
+from geotune.train.start import begun
 from geotune.train.tally import Tally
 
 
@@ -160,8 +161,13 @@ class Run:
 
 
 def build_model(config: TrainConfig, dataset: Dataset) -> Geolocator:
-    """The untrained model that a config describes, with the geography of the places that it is to be trained on."""
+    """The model that a config describes, as it is before training: with the geography of the places to be trained on.
+
+    Or with the weights and the geography of the model in the folder `model.start`.
+    """
     train = training_split(config, dataset)
+    if config.model.start:
+        return begun(config, train, dataset.extent)
     geography = replace(Geography.of(train.lat, train.lon), extent=dataset.extent)
     return Geolocator.build(config.model, config.input, train.lat, train.lon, seed=config.seed, geography=geography)
 
