@@ -30,7 +30,9 @@ class Words(Settings):
 @click.command(cls=SettingsCommand)
 @click.argument("model", metavar="MODEL")
 @click.argument("words", nargs=-1, metavar="PHOTO… [KEY=VALUE]…")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list with one object a photo.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: a list with one object a photo, its likeliest places ranked."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a line a photo.")
 @click.option("--allow", multiple=True, metavar="PACKAGE", help="Run the code of a custom head from this package.")
 def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool, allow: tuple[str, ...]) -> None:
@@ -60,6 +62,7 @@ def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool, all
     predictions = bundle.predict(photos)
     rows = _rows(bundle, predictions)
     if as_json:
+        _rank(rows, bundle, predictions)
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif as_csv:
         _print_csv(rows)
@@ -127,6 +130,17 @@ def _rows(bundle: "Bundle", predictions: Sequence["Prediction"]) -> list[dict[st
                 row["confidence"] = round(p.confidence, 3)
         rows.append(row)
     return rows
+
+
+def _rank(rows: list[dict[str, Any]], bundle: "Bundle", predictions: Sequence["Prediction"]) -> None:
+    """Put the likeliest places beside the answer, where the head ranks places."""
+    digits = DECIMALS[bundle.extent]
+    for row, prediction in zip(rows, predictions, strict=True):
+        if prediction.candidates:
+            row["candidates"] = [
+                {"latitude": round(lat, digits), "longitude": round(lon, digits), "probability": round(probability, 4)}
+                for lat, lon, probability in prediction.candidates
+            ]
 
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:

@@ -72,7 +72,8 @@ def model(geotune: Run, town: str, _kept: Path) -> Path:
 def test_train_prints_epochs_and_leaves_a_model(geotune, town, tmp_path):
     code, out, err = geotune("train", town, *QUICK)
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    described, *lines = out.splitlines()
+    assert described == "test_resnet, all frozen; 194 of 0.4 M parameters train (head 194), weights none"
     assert lines[0].startswith("epoch 1/2  loss ")
     assert "  valid median " in lines[0]
     assert lines[0].endswith("  *")
@@ -473,6 +474,12 @@ def test_a_world_model_names_countries_and_cells_their_confidence(geotune, datas
     code, out, _ = geotune("predict", "w/model", *photos)
     assert code == 0
     assert out.splitlines()[0].split() == ["photo", "latitude", "longitude", "country", "confidence"]
+    _, text, _ = geotune("predict", "w/model", *photos, "--json")
+    for row in json.loads(text):
+        ranked = [place["probability"] for place in row["candidates"]]
+        assert len(ranked) > 1
+        assert ranked == sorted(ranked, reverse=True)
+        assert 0 <= ranked[-1] <= ranked[0] <= 1
 
 
 def test_predict_mistakes(geotune, model, photos):
