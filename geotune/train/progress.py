@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 EVERY_SECONDS = 0.5
@@ -10,7 +11,8 @@ EVERY_SECONDS = 0.5
 class Progress:
     """Writes {"epoch", "epochs", "step", "steps", "stage", "time"} atomically, at most twice a second.
 
-    `stage` is "features", "training" or "validating"; `epoch` is 0 before the first.
+    `stage` is "features", "training" or "validating"; `epoch` is 0 before the first. A file that cannot be written ends
+    no training: it is for show.
     """
 
     def __init__(self, path: Path | None, epochs: int) -> None:
@@ -25,10 +27,13 @@ class Progress:
         return time.monotonic() >= self._next
 
     def report(self, stage: str, step: int, steps: int) -> None:
-        if self.path is None or not self.due():
+        if not self.due():
             return
         self._next = time.monotonic() + EVERY_SECONDS
+        if self.path is None:
+            return
         content = {"epoch": self.epoch, "epochs": self.epochs, "step": step, "steps": steps, "stage": stage}
         fresh = self.path.with_name(f".{self.path.name}.tmp")
-        fresh.write_text(json.dumps(content | {"time": time.time()}), encoding="utf-8")
-        fresh.replace(self.path)
+        with suppress(OSError):
+            fresh.write_text(json.dumps(content | {"time": time.time()}), encoding="utf-8")
+            fresh.replace(self.path)
