@@ -14,9 +14,10 @@ from geotune.data.words import counted
 from geotune.errors import GeotuneError
 from geotune.final.distributed import processes
 from geotune.final.full import Final, affordable, read_final, train_in_full
+from geotune.final.winner import begin_with_winner
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan, SearchSettings
-from geotune.record.record import Record
+from geotune.record.record import CANDIDATES, Record
 from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
@@ -73,19 +74,29 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
     if not ranked:
         raise _nothing(record)
     console.print(_ranking(record, ranked))
-    for winner in ranked[:3]:
+    for winner in ranked[:CANDIDATES]:
         wanted = record.plan.full_config(winner.drawn)
         config = affordable(wanted, winner.seconds / max(1, len(winner.values)), clock.left)
         fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
         console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
         try:
+            begun = begin_with_winner(record.run, winner.number, config)
+            if begun.model.start != wanted.model.start:
+                console.print(_beginning(winner.number, begun.model.start), highlight=False)
             with following(record.run.final, "full training", console):
-                _train(record, winner.number, config)
+                _train(record, winner.number, begun)
         except (Diverged, Infeasible) as error:
             console.print(f"[yellow]it ended without a model: {error}; the next best trial is taken", highlight=False)
         else:
+            record.drop_kept()
             return
     raise GeotuneError("the full training of the three best trials failed", "look at full: in the space")
+
+
+def _beginning(number: int, start: str) -> str:
+    if start:
+        return f"it begins with the weights of trial {number}: {_relative(Path(start))}"
+    return f"[yellow]it begins anew: no checkpoint of trial {number} is left (full.model.start=winner)"
 
 
 def _train(record: Record, number: int, config: TrainConfig) -> None:

@@ -52,6 +52,21 @@ def _located(value: Any) -> Any:
 
 WINNER = "winner"
 """`model.start` of a search's full training: the best trial's model."""
+SHAPING = (
+    "model.backbone",
+    "model.features",
+    "model.head.name",
+    "model.head.kind",
+    "model.head.cells",
+    "model.head.cells_file",
+    "model.head.levels",
+    "model.head.branching",
+    "model.head.components",
+    "model.head.hidden",
+    "model.head.path",
+    "model.head.options",
+)
+"""Settings that decide what the weights stand for: a training has them from the model that it begins with."""
 
 
 def _located_model(value: Any) -> Any:

@@ -15,6 +15,7 @@ from geotune import __version__
 from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, load_yaml, nest
 from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.metrics import larger_is_better, on_scale
+from geotune.model.settings import WINNER
 from geotune.record.asha import StoppingSettings
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.space import Goal, Space
@@ -175,6 +176,11 @@ class Plan:
     def full_config(self, drawn: Flat) -> TrainConfig:
         """The winner's config with the space's `full` settings on top."""
         return self.space.config(drawn | flatten(self.space.file.full), **self._given)
+
+    @property
+    def full_from_winner(self) -> bool:
+        """Whether the full training begins with the winner's weights."""
+        return bool(flatten(self.space.file.full).get("model.start") == WINNER)
 
     @property
     def _given(self) -> Flat:

@@ -27,6 +27,8 @@ ENDED = "geotune:ended"
 """Study attribute: why the search ended for good although trials were left."""
 HOPELESS = 3
 """So many trials that crashed for good, and no result at all, end a search."""
+CANDIDATES = 3
+"""So many of the best trials are tried for the full training, one after another."""
 RETRIES = 2
 """A trial that crashed is run again so many times before it counts as failed."""
 
@@ -64,6 +66,7 @@ class Record:
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
         self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._trials(*STATES)}
         self._written = (-1, math.nan)  # the trial in best.yaml, and its value
+        self._kept = self._candidates()
         self._write_best()
 
     # ------------------------------------------------------------------------------ what executors call
@@ -184,6 +187,11 @@ class Record:
         """The first of `ranked`."""
         return next(iter(self.ranked()), None)
 
+    def drop_kept(self) -> None:
+        """The full training is done: delete the checkpoints that it could have begun with."""
+        for number in self._kept:
+            self.run.trial(number).drop_checkpoints()
+
     def close(self) -> None:
         """Let another driver open the run."""
         self._journal.close()
@@ -230,8 +238,20 @@ class Record:
         else:
             self.study.tell(number, state=TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
         del self._handles[number]
-        folder.drop_checkpoints()
+        self._drop_checkpoints(number)
         self._write_best()  # a trial that failed in the end no longer leads
+
+    def _candidates(self) -> set[int]:
+        """Trials that have ended and whose weights the full training may begin with."""
+        ended = [view.number for view in self.ranked() if view.state in (Outcome.COMPLETE, Outcome.STOPPED)]
+        return set(ended[:CANDIDATES] if self.plan.full_from_winner else [])
+
+    def _drop_checkpoints(self, ended: int) -> None:
+        """Of a trial that has just ended, and of those that it has overtaken; the candidates' newest stay."""
+        candidates = self._candidates()
+        for number in {ended} | self._kept - candidates:
+            self.run.trial(number).drop_checkpoints(keep=int(number in candidates))
+        self._kept = candidates
 
     def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:

@@ -13,6 +13,7 @@ from geotune.errors import SettingsError
 from geotune.record.asha import StoppingSettings
 from geotune.record.parameter import Parameter
 from geotune.record.spellings import spelt, spelt_range
+from geotune.record.winner import misplaced
 from geotune.train.settings import TrainConfig
 
 MEASURES = ("train.select", "train.selection")
@@ -91,6 +92,7 @@ class Space:
                 continue
             if parameter is not None and key not in pins and key in known:
                 parameters.append(parameter)
+        problems += misplaced(base, pins, file.search, full)
         if not file.search:
             problems.append(("search", "is empty; to train one config: geotune train KEY=VALUE"))
         space = cls(name, file, tuple(parameters), fixed, ())

@@ -17,26 +17,10 @@ from geotune.model.geography import Geography
 from geotune.model.geolocator import Geolocator
 from geotune.model.heads.base import FARTHEST_RADII
 from geotune.model.heads.custom import check_allowed, trust
-from geotune.model.settings import WINNER
+from geotune.model.settings import SHAPING, WINNER
 from geotune.model.weights import Weights
 from geotune.train.bundle import WEIGHTS, bundle_folder, load_bundle, read_description
 from geotune.train.settings import TrainConfig
-
-SHAPING = (
-    "model.backbone",
-    "model.features",
-    "model.head.name",
-    "model.head.kind",
-    "model.head.cells",
-    "model.head.cells_file",
-    "model.head.levels",
-    "model.head.branching",
-    "model.head.components",
-    "model.head.hidden",
-    "model.head.path",
-    "model.head.options",
-)
-"""Settings that decide what the weights stand for: a training has them from the model that it begins with."""
 
 
 def begun(config: TrainConfig, train: Split, extent: Extent) -> Geolocator:
