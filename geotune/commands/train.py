@@ -1,5 +1,6 @@
 """`geotune train`: one config, trained and exported; goes on where it was interrupted."""
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -64,9 +65,7 @@ def command(words: tuple[str, ...], test: bool, allow: tuple[str, ...]) -> None:
     except Diverged as error:
         raise GeotuneError(f"the training diverged: {error}", f"Try optim.lr={config.optim.lr / 10:g}.") from None
     except Infeasible as error:
-        raise GeotuneError(
-            f"the model does not fit: {error}", "Try a smaller model.backbone or smaller input.sizes."
-        ) from None
+        raise GeotuneError(f"the model does not fit: {error.problem}", error.mend) from None
     click.echo(f"model in {out / 'model'}: {best}")
     if test:
         _test(config, out / "model")
@@ -121,7 +120,7 @@ def _train(config: "TrainConfig", out: Path) -> str:
     from geotune.train.loop import train
 
     folder = TrialFolder(out)
-    saved = time.monotonic()
+    saved = -math.inf  # the first: what a run began with in mid-epoch is deleted after it
     epoch: Epoch | None = None
     with Display(out / "progress.json", config.train.select) as display:
         for epoch in train(config, out, resume=folder.latest_checkpoint()):

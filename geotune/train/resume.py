@@ -8,7 +8,7 @@ from typing import Any
 from geotune.errors import GeotuneError
 from geotune.train import checkpoint, ranks
 from geotune.train.identity import check_same
-from geotune.train.kept import PARTIAL, and_older, drop, kept
+from geotune.train.kept import CHECKPOINTS, PARTIAL, and_older, drop, kept, sweep
 from geotune.train.run import Run
 
 PARTIAL_SECONDS = 600.0
@@ -21,10 +21,19 @@ def restore(run: Run, resume: Path | None) -> bool:
     """Put a run where it was: at `resume`, or ahead of it in mid-epoch. False where there is nothing to go on from.
 
     Of a damaged `resume` the one before, beside it, is taken. Raises GeotuneError where it is of another run or
-    version, or none is whole. What lies in workdir/partial and cannot be used is only told of.
+    version, or none is whole. What lies in workdir/partial and cannot be used is only told of. What killed writers left
+    unfinished is deleted.
     """
-    found = _whole(resume, run) if resume else None
+    if ranks.rank() == 0:
+        sweep(run.workdir / CHECKPOINTS)
+        sweep(run.workdir / PARTIAL)
     partial = _partial(run)
+    try:
+        found = _whole(resume, run) if resume else None
+    except checkpoint.Damaged:
+        if not partial:
+            raise
+        found = None
     if partial and (not found or len(partial[1]["history"]) >= len(found[1]["history"])):
         found = partial
     if not found:

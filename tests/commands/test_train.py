@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from geotune.config import build, flatten, load_yaml
 from geotune.train import loop
+from geotune.train.outcomes import Infeasible
 from geotune.train.settings import TrainConfig
 from tests.commands.conftest import Run
 from tests.train.conftest import write
@@ -91,7 +93,8 @@ def test_a_trace_is_named(geotune: Callable[..., Run], town: str) -> None:
 
 def test_a_damaged_checkpoint_of_another_version_and_the_mend(geotune: Callable[..., Run], town: str) -> None:
     geotune("train", town, *QUICK)
-    (newest,) = Path("here/checkpoint").glob("1-*")
+    newest = Path("here/checkpoint/1-3")
+    shutil.rmtree("here/checkpoint/1-1")
     text = (newest / "state.json").read_text()
     (newest / "state.json").write_text(text.replace('"format": 2', '"format": 7', 1))
     code, _, err = geotune("train", town, *QUICK)
@@ -130,3 +133,32 @@ def test_the_config_writes_out_every_setting(geotune: Callable[..., Run], town: 
     written = flatten(load_yaml(Path("here/config.yaml")))
     assert written.keys() == flatten(build(TrainConfig, {}).model_dump(mode="json")).keys()
     assert flatten(build(TrainConfig, written).model_dump(mode="json")) == written
+
+
+def test_the_first_epoch_after_going_on_has_a_checkpoint(
+    geotune: Callable[..., Run], town: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it went on from in mid-epoch is deleted after it: a kill within ten seconds would lose all of both."""
+    describe = loop._describe
+    kept: dict[int, list[str]] = {}
+
+    def seen(run, number, **more):
+        kept[number] = sorted(path.name for path in Path("here/checkpoint").glob("1-*"))
+        return describe(run, number, **more)
+
+    monkeypatch.setattr(loop, "_describe", seen)
+    geotune("train", town, *QUICK)
+    assert kept[2] == ["1-1"]
+
+
+def test_what_does_not_fit_is_told_with_its_own_mend(
+    geotune: Callable[..., Run], town: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments):
+        raise Infeasible("out of memory with 64 photos at a time", "set train.norm_batch below 64")
+
+    monkeypatch.setattr(loop, "take", full)
+    code, _, err = geotune("train", town, *QUICK)
+    assert code == 2
+    assert "the model does not fit: out of memory with 64 photos at a time\n" in err
+    assert err.splitlines()[-1].strip() == "set train.norm_batch below 64"

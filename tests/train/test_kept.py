@@ -1,6 +1,6 @@
 """Checkpoints side by side: their order, what is kept of them, what to fall back on."""
 
-from geotune.train.kept import and_older, drop, kept
+from geotune.train.kept import and_older, drop, kept, sweep
 
 
 def made(folder, *names):
@@ -35,3 +35,10 @@ def test_dropping_all_leaves_nothing(tmp_path):
     drop(tmp_path / "checkpoint")
     assert not list(tmp_path.iterdir())
     drop(tmp_path / "checkpoint")
+
+
+def test_what_killed_writers_left_is_swept_up(tmp_path):
+    made(tmp_path, "1-2", ".1-2.x.old", ".1-3.y.tmp", "mine.tmp")
+    sweep(tmp_path)
+    sweep(tmp_path / "nowhere")
+    assert sorted(names(tmp_path.iterdir())) == ["1-2", "mine.tmp"]

@@ -76,6 +76,25 @@ def test_it_goes_on_in_mid_epoch(config, tmp_path, monkeypatch, caplog, path):
     assert not (tmp_path / "b" / PARTIAL).exists()
 
 
+def test_mid_epoch_stands_in_for_damaged_checkpoints(config, tmp_path, monkeypatch):
+    settings = config(**FEATURES)
+    straight = told(train_and_save(settings, tmp_path / "a"))
+    killed_in_step(monkeypatch, 8, settings, tmp_path / "b")
+    resume = tmp_path / "b" / "checkpoint" / "1-1"
+    damage(resume)
+    assert told(train_and_save(settings, tmp_path / "b", resume=resume)) == straight
+
+
+def test_what_a_killed_writer_left_takes_no_room(config, tmp_path, monkeypatch):
+    settings = config(**FEATURES)
+    killed_in_step(monkeypatch, 8, settings, tmp_path)
+    left = [tmp_path / "checkpoint" / ".1-2.x.tmp", tmp_path / PARTIAL / ".1-2.y.tmp"]
+    for folder in left:
+        folder.mkdir()
+    next(train(settings, tmp_path, resume=tmp_path / "checkpoint" / "1-1"))
+    assert not any(folder.exists() for folder in left)
+
+
 def test_it_goes_on_in_the_first_epoch(config, tmp_path, monkeypatch):
     straight = told(train_and_save(config(**PHOTOS), tmp_path / "a"))
     killed_in_step(monkeypatch, 3, config(**PHOTOS), tmp_path / "b")
