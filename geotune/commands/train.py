@@ -89,7 +89,7 @@ def read(words: tuple[str, ...], allow: tuple[str, ...] = ()) -> tuple[Words, "T
         build(TrainConfig, flat, str(file))  # its own problems name the file
     flat = _over(flat, given)
     if start := build(TrainConfig, {key: flat[key] for key in ("model.start",) if key in flat}).model.start:
-        flat = _over(settings_of_model(start, allow), flat)
+        flat = _over(settings_of_model(start, flat, allow), flat)
     config = build(TrainConfig, flat)
     if not config.data:
         if not Path("data/dataset.json").exists():

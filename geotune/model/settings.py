@@ -82,7 +82,7 @@ class ModelSettings(Settings):
     weights: Annotated[str, Spellings(_located)] = "auto"
     """auto (a package's for tf_efficientnet_lite0, else timm's hub), none, a file, or a folder of files named by tag"""
     start: Annotated[str, Spellings(_located_model)] = ""
-    """Begin with a trained model: its folder; its weights, cells and frame are taken. In a space's full: also winner"""
+    """Folder of a trained model whose weights, cells and frame it begins with. Under full: of a space also winner"""
     frozen_layers: Annotated[int, Spellings(_frozen), "whole number | all"] = Field(0, ge=0, le=PARTS)
     """How much of it stays as it is: 0 nothing, 1 the stem, 2 to 4 also first stages, all = 5; -1: all but the last"""
     features: Literal["last", "stages"] = "last"

@@ -1,22 +1,34 @@
 """Before the first trial: what can be drawn is there, every backbone's weights and every optimiser."""
 
+from itertools import product
+
 from geotune.errors import GeotuneError, SettingsError
 from geotune.model.weights import Weights, find_weights
 from geotune.record.space import Space
 from geotune.train.optim import check_optimiser
 from geotune.train.settings import OptimSettings
+from geotune.train.start import model_in, weights_of
 
 
 def find_all_weights(space: Space) -> list[Weights]:
-    """The weights of every backbone of the space; SettingsError lists all that are missing, with their mends."""
+    """The weights of every backbone of the space, or of the models that its trials begin with (model.start).
+
+    SettingsError lists all that are missing, with their mends.
+    """
     found: list[Weights] = []
     problems: list[tuple[str, str]] = []
-    for name in space.possible("model.backbone"):
-        for weights in space.possible("model.weights"):
-            try:
-                found.append(find_weights(str(name), str(weights)))
-            except GeotuneError as error:
-                problems.append((str(name), str(error)))
+    starts = [str(start) for start in space.possible("model.start")]
+    sought = product(space.possible("model.backbone"), space.possible("model.weights")) if "" in starts else ()
+    for name, weights in sought:
+        try:
+            found.append(find_weights(str(name), str(weights)))
+        except GeotuneError as error:
+            problems.append((str(name), str(error)))
+    for start in filter(None, starts):
+        try:
+            found.append(weights_of(model_in(start)))
+        except GeotuneError as error:
+            problems.append(("model.start", str(error)))
     if problems:
         raise SettingsError(problems, "the backbones of this space")
     return found

@@ -30,9 +30,9 @@ def begun(config: TrainConfig, train: Split, extent: Extent) -> Geolocator:
     Raises GeotuneError for a folder that is none of a model, for other settings than the model's (all that differ, with
     both values), and for photos that lie elsewhere. Code of a custom head runs only if it is the config's head too.
     """
-    folder, about = _model_in(config.model.start)
+    folder = model_in(config.model.start)
     trust(config.model.head)
-    _check_settings(config, about["config"], folder)
+    _check_settings(config, read_description(folder)["config"], folder)
     model = load_bundle(folder, "cpu").model
     _check_places(model.geography, train, extent, folder)
     fitted = model.fitted
@@ -44,15 +44,32 @@ def begun(config: TrainConfig, train: Split, extent: Extent) -> Geolocator:
     return made
 
 
-def settings_of_model(start: str, allow: Sequence[str] = ()) -> Flat:
+def settings_of_model(start: str, given: Flat, allow: Sequence[str] = ()) -> Flat:
     """The `model.*` and `input.*` of a model in a folder, which hold for a training that begins with it unless given.
 
-    Raises GeotuneError where there is no model, or its head is code of a package that is not among `allow`.
+    Raises GeotuneError where there is no model, or its head, unless one is given, is code of a package that is not
+    among `allow`.
     """
-    described = _model_in(start)[1]["config"]
-    check_allowed(described["model"]["head"], allow)
+    described = read_description(model_in(start))["config"]
+    if "model.head.name" not in given:
+        check_allowed(described["model"]["head"], allow)
     flat = flatten({group: described[group] for group in ("model", "input")})
     return {key: value for key, value in flat.items() if key not in ("model.weights", "model.start")}
+
+
+def model_in(start: str) -> Path:
+    """The folder that `model.start` means. Raises GeotuneError where it holds no model."""
+    if start == WINNER:
+        raise GeotuneError(
+            f"model.start={WINNER}: there is a winner in the full training of a search alone",
+            f"give the folder of a model; in a search space write full: {{model.start: {WINNER}}}",
+        )
+    folder = bundle_folder(start)
+    try:
+        read_description(folder)
+    except GeotuneError as error:
+        raise GeotuneError(f"model.start={error.problem}", error.hint) from None
+    return folder
 
 
 def weights_of(folder: Path) -> Weights:
@@ -61,20 +78,6 @@ def weights_of(folder: Path) -> Weights:
     licence = about.get("weights", {}).get("licence", "unknown")
     found = Weights(about["config"]["model"]["backbone"], "model", folder.name, folder / WEIGHTS, licence)
     return replace(found, tag=f"{folder.name}@{found.about()['sha256'][:8]}")
-
-
-def _model_in(start: str) -> tuple[Path, dict[str, Any]]:
-    """The folder of `model.start`, and what its model.json holds."""
-    if start == WINNER:
-        raise GeotuneError(
-            f"model.start={WINNER}: there is a winner in the full training of a search alone",
-            f"give the folder of a model; in a search space write full: {{model.start: {WINNER}}}",
-        )
-    try:
-        folder = bundle_folder(start)
-        return folder, read_description(folder)
-    except GeotuneError as error:
-        raise GeotuneError(f"model.start={error.problem}", error.hint) from None
 
 
 def _check_settings(config: TrainConfig, described: dict[str, Any], folder: Path) -> None:
