@@ -99,9 +99,11 @@ def evaluate(
 def photo_sizes(model: Geolocator) -> list[int]:
     """The sides of the squares that `locate` takes: exactly what the model saw in training.
 
-    A wholly frozen backbone was shown each size as the cache makes it; any other scaled the largest down itself.
+    A wholly frozen backbone with fixed views was shown each size as the cache makes it; any other scaled the largest
+    down itself.
     """
-    return list(model.input_settings.sizes) if model.backbone.is_frozen else [model.size]
+    ready = model.backbone.is_frozen and model.input_settings.views
+    return list(model.input_settings.sizes) if ready else [model.size]
 
 
 def locate(model: Geolocator, photos: Sequence[NDArray[np.uint8]], micro: MicroBatch) -> Answers:

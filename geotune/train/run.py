@@ -138,7 +138,8 @@ class Run:
             self.ema.load_state_dict(state["ema"])
             self.precision.load_state_dict(state["scaler"])
             self.skipped.fill_(state["skipped"])
-            self.epoch, self.history, self.source.micro.size = state["epoch"], state["history"], state["micro_batch"]
+            self.epoch, self.history = state["epoch"], state["history"]
+            self.source.micro.size = min(state["micro_batch"], self.source.micro.size)  # what fits here may be less
             self.rate = state["rate"]
             self.tally.load_state_dict(state["tally"])
             self.best_state = state["best_model"]

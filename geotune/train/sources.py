@@ -20,12 +20,15 @@ def open_source(
     What is stored is computed unless another trial did. Raises GeotuneError where a BatchNorm that is trained would see
     a single photo at a time.
     """
-    if min(len(train), config.train.batch_size) == 1 and looks_at_batches(model):
-        alone = "train.batch_size=1" if len(train) > 1 else "1 training photo"
+    settings = config.train
+    if 1 in (len(train), settings.batch_size, settings.epoch_photos) and looks_at_batches(model):
+        alone, mend = "1 training photo", "more photos, or input.fraction=1"
+        if len(train) > 1:
+            one = "batch_size" if settings.batch_size == 1 else "epoch_photos"
+            alone, mend = f"train.{one}=1", f"train.{one}=16"
         raise GeotuneError(
             f"{alone}: the BatchNorm of {config.model.backbone} learns from several photos at once",
-            "freeze it: model.frozen_layers=5; or take "
-            + ("train.batch_size=16" if len(train) > 1 else "more photos, or input.fraction=1"),
+            f"freeze it: model.frozen_layers=5; or take {mend}",
         )
     store = open_store(model, config, progress, precision)
     if isinstance(store, PartStore):

@@ -69,7 +69,11 @@ def test_one_photo_trains_every_head(train, head):
 
 @pytest.mark.parametrize(
     ("words", "problem", "mend"),
-    [(["input.fraction=0.001"], "1 training photo", "more photos"), (["train.batch_size=1"], "=1", "batch_size=16")],
+    [
+        (["input.fraction=0.001"], "1 training photo", "more photos"),
+        (["train.batch_size=1"], "=1", "batch_size=16"),
+        (["train.epoch_photos=1"], "train.epoch_photos=1", "epoch_photos=16"),
+    ],
 )
 def test_one_photo_at_a_time_trains_no_batch_norm(geotune, folder, tmp_path, words, problem, mend):
     short = [word for word in TINY if not word.startswith("train.batch_size")]

@@ -9,8 +9,9 @@ from geotune.geo.metrics import measures, metric_names
 from geotune.geo.sphere import distance_km
 from geotune.geo.stats import bootstrap_interval
 from geotune.train.bundle import load_bundle
-from geotune.train.evaluate import evaluate
+from geotune.train.evaluate import evaluate, photo_sizes
 from geotune.train.loop import train
+from geotune.train.run import build_model
 
 
 def trained(settings, folder):
@@ -24,10 +25,12 @@ def trained(settings, folder):
     [
         {"train.epochs": 1},
         {"model.frozen_layers": 5, "input.sizes": [32, 48], "train.epochs": 1},
+        {"model.frozen_layers": 5, "input.sizes": [32, 48], "input.views": 0, "train.epochs": 1},
+        {"model.frozen_layers": 4, "input.sizes": [32, 48], "train.epochs": 1},
         {"input.sizes": [32, 48], "train.epochs": 1},
         {"model.frozen_layers": 5, "model.head.name": "hybrid", "train.epochs": 1},
     ],
-    ids=["photos", "features", "photos of two sizes", "hybrid"],
+    ids=["photos", "features", "photos, all frozen", "partly frozen", "photos of two sizes", "hybrid"],
 )
 def test_it_measures_what_the_training_measured(config, region, tmp_path, changes):
     epoch, bundle = trained(config(**changes), tmp_path)
@@ -36,6 +39,12 @@ def test_it_measures_what_the_training_measured(config, region, tmp_path, change
     assert of_an_epoch <= set(found.metrics)
     for name in of_an_epoch:
         assert found.metrics[name] == pytest.approx(epoch.metrics[name], rel=5e-3, abs=1e-9), name
+
+
+@pytest.mark.parametrize(("frozen", "views", "sizes"), [(5, 4, [32, 48]), (5, 0, [48]), (4, 4, [48]), (0, 4, [48])])
+def test_it_is_shown_what_the_training_saw(config, region, frozen, views, sizes):
+    settings = config(**{"model.frozen_layers": frozen, "input.views": views, "input.sizes": [32, 48]})
+    assert photo_sizes(build_model(settings, open_dataset(region))) == sizes
 
 
 def test_errors_metrics_and_interval(config, region, tmp_path):

@@ -173,6 +173,17 @@ def test_settings_of_where_and_how_long_may_differ(config, tmp_path, region):
     assert told(resumed) == straight
 
 
+def test_it_goes_on_with_what_fits_here(config, tmp_path, monkeypatch):
+    """A checkpoint of a larger machine, or with more asked for, does not bring its own portions along."""
+    settings = {"model.frozen_layers": 5, "input.views": 0}
+    epoch = next(train(config(**settings, **{"train.micro_batch": 12}), tmp_path))
+    epoch.save(tmp_path / "c")
+    sizes, take = [], loop.take
+    monkeypatch.setattr(loop, "take", lambda run, *a: sizes.append(run.source.micro.size) or take(run, *a))
+    list(train(config(**settings, **{"train.micro_batch": 4}), tmp_path, resume=tmp_path / "c"))
+    assert set(sizes) == {4}
+
+
 def test_other_photos_are_refused(config, tmp_path, world):
     (epoch, *_) = train(config(**FEATURES, **{"train.epochs": 1}), tmp_path)
     epoch.save(tmp_path / "c")
