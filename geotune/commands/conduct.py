@@ -1,5 +1,6 @@
 """From a run folder to its exported model: trials, full training, MLflow, report; for `search`, `resume`, `finish`."""
 
+import math
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
+from geotune.data.dataset import open_dataset
 from geotune.data.threads import local_cpus, set_lease
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
@@ -22,12 +24,13 @@ from geotune.record.trial import TrialView
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
 from geotune.search.display import drawn_text, following, value_text
-from geotune.search.forecast import show_forecast
+from geotune.search.forecast import before_start, show_forecast
 from geotune.search.machine import this_machine
 from geotune.search.run import executor, run_trials
 from geotune.track.sender import open_sender
 from geotune.train.interrupt import orderly
 from geotune.train.outcomes import Diverged, Infeasible
+from geotune.train.probe import probe
 from geotune.train.settings import TrainConfig
 
 WIDTH = 160
@@ -76,7 +79,7 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
     console.print(_ranking(record, ranked))
     for winner in ranked[:CANDIDATES]:
         wanted = record.plan.full_config(winner.drawn)
-        config = affordable(wanted, winner.seconds / max(1, len(winner.values)), clock.left)
+        config = _affordable(record.plan, winner, wanted, clock.left)
         fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
         console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
         try:
@@ -91,6 +94,18 @@ def _full_training(record: Record, clock: Clock, console: Console) -> None:
             record.drop_kept()
             return
     raise GeotuneError("the full training of the three best trials failed", "look at full: in the space")
+
+
+def _affordable(plan: Plan, winner: TrialView, wanted: TrainConfig, left: float) -> TrainConfig:
+    """The winner's config with as many epochs as the time allows.
+
+    Where they are other work than the winner's own, a few steps are timed; not on a cluster, whose workers differ from
+    this machine.
+    """
+    if not plan.full_is_other_work or math.isinf(left) or plan.settings.address:
+        return affordable(wanted, winner.seconds / max(1, len(winner.values)), left)
+    timed = probe(before_start(wanted), open_dataset(plan.data), threads=local_cpus())
+    return affordable(wanted, timed.seconds_epoch, left - timed.seconds_features)
 
 
 def _beginning(number: int, start: str) -> str:

@@ -22,6 +22,8 @@ from geotune.record.space import Goal, Space
 from geotune.train.selection import Rule, selected_metric, standing
 from geotune.train.settings import TrainConfig
 
+OTHER_WORK = ("model.", "input.", "train.epoch_photos", "train.batch_size", "train.precision")
+"""Settings, or beginnings of them, on which the time of an epoch depends."""
 LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
 
 
@@ -181,6 +183,12 @@ class Plan:
     def full_from_winner(self) -> bool:
         """Whether the full training begins with the winner's weights."""
         return bool(flatten(self.space.file.full).get("model.start") == WINNER)
+
+    @property
+    def full_is_other_work(self) -> bool:
+        """Whether an epoch of the full training takes another time than one of the trial whose settings it has."""
+        full = flatten(self.space.file.full)
+        return any(key.startswith(OTHER_WORK) and key != "model.start" for key in full)
 
     @property
     def _given(self) -> Flat:

@@ -11,6 +11,7 @@ from rich.console import Console
 from geotune.data.cache.entries import cache_root
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.words import counted
+from geotune.model.settings import WINNER
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
@@ -32,7 +33,8 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         plan.tree["weights"] = [{"backbone": found.backbone} | found.about() for found in weights]
         plan.write(record.run)
         dataset = open_dataset(plan.data)
-        timed = _timed(plan, one, at_once)
+        timed = _timed(plan, typical(plan), one, at_once)
+        full = _timed(plan, before_start(_typical_full(plan)), one, 1) if plan.full_is_other_work else timed
     rows: list[tuple[str, str]] = []
     photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
     rows.append(("run", str(record.run.path)))
@@ -47,16 +49,23 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         rows.append(("a trial", "not timed: no worker is there yet"))
     else:
         rows.append(("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}"))
-        rows.append(("trials", _fitting(plan, timed, at_once, clock)))
+        rows.append(("trials", _fitting(plan, timed, full or timed, at_once, clock)))
         rows.append(("disk", _disk(timed, at_once, record.run.path)))
     for name, text in rows:
         console.print(f"{name:<9} {text}", highlight=False)
-    return _final_seconds(plan, timed) if timed else 0.0
+    return _final_seconds(plan, full) if full else 0.0
 
 
-def _timed(plan: Plan, one: Shape, at_once: int) -> Forecast | None:
-    """A few steps of a typical trial on the machine that is to run it; None where a cluster has no worker yet."""
-    config = typical(plan).model_dump_json()
+def before_start(config: TrainConfig) -> TrainConfig:
+    """The config for timing a few steps: there is no winner yet whose weights it could begin with."""
+    if config.model.start != WINNER:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"start": ""})})
+
+
+def _timed(plan: Plan, wanted: TrainConfig, one: Shape, at_once: int) -> Forecast | None:
+    """A few steps on the machine that is to run the trials; None where a cluster has no worker yet."""
+    config = wanted.model_dump_json()
     if plan.settings.address:
         from geotune.search.executors.ray_cluster import on_worker
 
@@ -95,20 +104,24 @@ def typical(plan: Plan) -> TrainConfig:
     return plan.config(plan.space.draw(optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()))
 
 
-def _fitting(plan: Plan, timed: Forecast, at_once: int, clock: Clock) -> str:
+def _fitting(plan: Plan, timed: Forecast, full: Forecast, at_once: int, clock: Clock) -> str:
     if plan.settings.time is None:
         rounds = math.ceil(plan.trials / max(1, at_once))
         return f"{plan.trials}, at most about {_about(timed.seconds_features + rounds * timed.seconds)}"
-    final = min(_final_seconds(plan, timed), 0.4 * plan.settings.time)
+    final = min(_final_seconds(plan, full), 0.4 * plan.settings.time)
     left = max(0.0, clock.left - final - timed.seconds_features)
     fitting = int(left * at_once / max(0.1, timed.seconds))
     fits = f"about {min(fitting, plan.trials)} of {plan.trials}" if fitting < plan.trials else f"all {plan.trials}"
     return f"{fits} fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
 
 
-def _final_seconds(plan: Plan, timed: Forecast) -> float:
-    epochs = plan.full_config(plan.space.first[0] if plan.space.first else {}).train.epochs
-    return final_seconds(timed.seconds_epoch, epochs)
+def _typical_full(plan: Plan) -> TrainConfig:
+    return plan.full_config(plan.space.first[0] if plan.space.first else {})
+
+
+def _final_seconds(plan: Plan, full: Forecast) -> float:
+    once = full.seconds_features if plan.full_is_other_work else 0.0
+    return once + final_seconds(full.seconds_epoch, _typical_full(plan).train.epochs)
 
 
 def _disk(timed: Forecast, at_once: int, run: Path) -> str:

@@ -56,9 +56,9 @@ def run_trials(record: Record, run: Run, one: Shape, clock: Clock, expected: flo
 
 
 def _final_forecast(record: Record, expected: float) -> float:
-    """Seconds that the full training of the best trial so far would take."""
+    """Seconds that the full training of the best trial so far would take, where its epochs tell it."""
     best = record.best()
-    if best is None or not best.values:
+    if best is None or not best.values or record.plan.full_is_other_work:
         return expected
     epochs = record.plan.full_config(best.drawn).train.epochs
     return final_seconds(best.seconds / len(best.values), epochs)

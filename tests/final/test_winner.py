@@ -1,5 +1,6 @@
 """A full training that begins with the weights of the winning trial, through the search's own steps."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from geotune.commands.conduct import conduct
+from geotune.commands.conduct import _affordable, conduct
 from geotune.config import dump_yaml, load_yaml
 from geotune.final.winner import begin_with_winner
 from geotune.record.folder import RunFolder
@@ -98,8 +99,19 @@ def test_a_checkpoint_that_is_damaged_or_gone(searched: RunFolder) -> None:
 def test_that_it_begins_anew_is_told(searched: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     number = best_of(searched).number
     shutil.rmtree(searched.trial(number).checkpoints)
-    conduct(searched, Clock(None), more_trials=False)
+    conduct(searched, Clock(600.0), more_trials=False)
     said = f"it begins anew: no checkpoint of trial {number} is left (full.model.start=winner)"
     assert said in capsys.readouterr().out
     assert load_yaml(searched.final.config)["model"]["start"] == ""
     assert searched.model.is_dir()
+
+
+def test_epochs_that_are_other_work_are_timed_before_they_are_promised(searched: RunFolder) -> None:
+    """The winner's own epochs, on ready features, would let any number fit."""
+    plan, best = Plan.read(searched), best_of(searched)
+    assert plan.full_is_other_work
+    wanted = plan.full_config(best.drawn)
+    wanted = wanted.model_copy(update={"train": wanted.train.model_copy(update={"epochs": 10_000_000})})
+    best.seconds = 1e-9
+    assert _affordable(plan, best, wanted, math.inf) == wanted
+    assert _affordable(plan, best, wanted, 60.0).train.epochs < 1_000_000

@@ -11,7 +11,7 @@ from geotune.record.trial import Outcome
 from geotune.search.budget import Clock
 from geotune.search.display import following, progress_of
 from geotune.search.machine import Shape
-from geotune.search.run import run_trials
+from geotune.search.run import _final_forecast, run_trials
 
 
 def endless(record: Record, one: Shape) -> None:
@@ -35,6 +35,18 @@ def test_the_clock_ends_the_trials_and_leaves_the_rest_to_the_final_training(mak
     assert [view.state for view in record.trials()] == ["stopped"], "kept, and no further trial was begun"
     assert "trial   0 stopped" in text.getvalue()
     record.close()
+
+
+def test_a_full_training_that_is_other_work_is_forecast_by_its_own_steps(make_search: Any) -> None:
+    for words, seconds in ((), 15.0 + 1.2 * 4 * 2.0), (("full.model.frozen_layers=4",), 99.0):
+        run, plan = make_search("trials=1", *words)
+        assert plan.full_is_other_work == bool(words)
+        record = Record(run)
+        trial = record.issue()
+        assert trial is not None
+        record.report(trial.number, trial.attempt, 1, {"valid/median_km": 9.0, "train/seconds": 2.0})
+        assert _final_forecast(record, 99.0) == seconds
+        record.close()
 
 
 def test_where_a_training_stands(make_search: Any) -> None:
