@@ -26,12 +26,9 @@ PORTION = 64
 """Photos that a thread prepares at a time: all threads are at one large batch, instead of one batch each in memory."""
 
 
-def order(n: int, seed: int, epoch: int, rank: int = 0, ranks: int = 1) -> Ints:
-    """The order in which an epoch sees `n` photos: a permutation that (seed, epoch) alone decides.
-
-    Of several ranks each sees its share of it: every photo once, whatever their number.
-    """
-    return np.random.default_rng([seed, epoch]).permutation(n)[rank::ranks]
+def order(n: int, seed: int, epoch: int) -> Ints:
+    """The order in which an epoch sees `n` photos: a permutation that (seed, epoch) alone decides."""
+    return np.random.default_rng([seed, epoch]).permutation(n)
 
 
 def photo_seeds(indices: Ints, seed: int, epoch: int | Ints) -> Ints:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from geotune.errors import GeotuneError
 from geotune.final.full import read_final
 from geotune.model.backbone import FROZEN_WHOLE
+from geotune.model.heads.retrieval import RetrievalSettings
 from geotune.record.folder import RunFolder
 from geotune.search.machine import Offer, Shape
 from geotune.train.outcomes import Diverged, Infeasible
@@ -24,13 +25,22 @@ LEAST_PHOTOS = 32
 
 
 def processes(workers: Literal["auto"] | int, config: TrainConfig, offer: Offer) -> int:
-    """How many processes train together: what `workers` says; auto: one a GPU, where each has photos enough."""
+    """How many processes train together: what `workers` says; auto: one a GPU, where each has photos enough.
+
+    They share a batch evenly, in whole groups of `train.norm_batch`: six GPUs and four groups make four processes.
+    Each process compares its own photos of a batch alone: a head that compares them learns something else together,
+    which is for the user to want.
+    """
     if workers != "auto":
         return workers
     if config.model.frozen_layers == FROZEN_WHOLE:  # the head alone takes seconds
         return 1
-    gpus = sum(int(gpus) for _, gpus in offer.nodes)
-    return max(1, min(gpus, config.train.batch_size // LEAST_PHOTOS))
+    if isinstance(config.model.head, RetrievalSettings):
+        return 1
+    batch = config.train.batch_size
+    groups = -(-batch // config.train.norm_batch)
+    most = min(sum(int(gpus) for _, gpus in offer.nodes), batch // LEAST_PHOTOS)
+    return next((count for count in range(most, 1, -1) if not batch % count and not groups % count), 1)
 
 
 def train_together(run: Path, number: int, config: TrainConfig, one: Shape, count: int) -> None:

@@ -25,11 +25,9 @@ def size() -> int:
     return distributed.get_world_size() if _together() else 1
 
 
-def part(photos: int, groups: int | None = None) -> slice:
-    """This process's photos of a batch of `photos`: contiguous; of `groups` even cuts of the batch, whole ones."""
-    count = photos if groups is None else groups
-    first, last = count * rank() // size(), count * (rank() + 1) // size()
-    return slice(photos * first // max(count, 1), photos * last // max(count, 1))
+def part(photos: int) -> slice:
+    """This process's photos of a batch of `photos`: contiguous, as many as the others have, or one more or fewer."""
+    return slice(photos * rank() // size(), photos * (rank() + 1) // size())
 
 
 @torch.no_grad()

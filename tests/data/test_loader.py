@@ -4,8 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from geotune.data.augment import Augmentation, augment
 from geotune.data.cache.layout import open_stored
@@ -23,14 +21,6 @@ def test_order_is_a_permutation_of_seed_and_epoch() -> None:
     np.testing.assert_array_equal(first, order(50, 1, 1))
     assert (first != order(50, 1, 2)).any()
     assert (first != order(50, 2, 1)).any()
-
-
-@given(n=st.integers(0, 60), ranks=st.integers(1, 7), seed=st.integers(0, 9), epoch=st.integers(0, 9))
-def test_ranks_share_an_epoch(n: int, ranks: int, seed: int, epoch: int) -> None:
-    shares = [order(n, seed, epoch, rank, ranks) for rank in range(ranks)]
-    assert sorted(np.concatenate(shares)) == list(range(n))
-    assert {len(share) for share in shares} <= {n // ranks, -(-n // ranks)}
-    np.testing.assert_array_equal(shares[0], order(n, seed, epoch)[::ranks])
 
 
 def test_an_epoch_goes_on_at_a_step() -> None:

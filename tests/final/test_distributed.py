@@ -35,13 +35,17 @@ def offer(*nodes: tuple[float, float]) -> Offer:
 
 def test_how_many_processes_are_worth_it() -> None:
     def count(workers: Any, *nodes: tuple[float, float], **changes: Any) -> int:
-        config = TrainConfig.model_validate({"train": {"batch_size": 128}, **changes})
+        config = TrainConfig.model_validate({"train": {"batch_size": 128}} | changes)
         return processes(workers, config, offer(*nodes))
 
     assert count("auto", (8, 0)) == 1, "without GPUs one process has all CPUs"
-    assert count("auto", (8, 2), (8, 1)) == 3
+    assert count("auto", (8, 1), (8, 1)) == 2
+    assert count("auto", (8, 2), (8, 1)) == 2, "three cannot share batches of 128 evenly"
+    assert count("auto", (8, 3), train={"batch_size": 96}) == 3
+    assert count("auto", (8, 2), train={"batch_size": 96}) == 1, "BatchNorm's groups of 32 photos stay whole"
     assert count("auto", (64, 8)) == 4, "each gets 32 photos of a batch at least"
     assert count("auto", (8, 4), model={"frozen_layers": 5}) == 1
+    assert count("auto", (8, 4), model={"head": {"name": "retrieval"}}) == 1, "it compares the photos of a whole batch"
     assert count(2, (8, 0)) == 2
 
 
