@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from geotune.errors import GeotuneError
-from geotune.train.kept import CHECKPOINTS, PARTIAL, drop, kept
+from geotune.train.kept import CHECKPOINTS, PARTIAL, age, drop, kept
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class TrialFolder:
     def latest_checkpoint(self) -> Path | None:
         """The newest; the training itself looks whether it is whole, and whether `partial` is ahead of it."""
         return next(iter(kept(self.checkpoints)), None)
+
+    def within_epoch(self) -> tuple[int, int]:
+        """Epoch and steps of the newest checkpoint within an epoch; (0, 0) where there is none."""
+        return max((age(path) for path in kept(self.partial)), default=(0, 0))
 
     def can_go_on(self) -> bool:
         """Whether there is something to go on from."""

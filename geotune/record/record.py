@@ -61,7 +61,7 @@ class Record:
             self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
         self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
-        self._began: dict[int, int] = {}  # trial number -> epochs it had when that attempt began
+        self._began: dict[int, tuple[int, int]] = {}  # trial number -> where that attempt began
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
         self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
         self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._trials(*STATES)}
@@ -94,7 +94,7 @@ class Record:
                 write_atomic(folder.config, dump_yaml(nest(flatten(config))))
             trial.set_user_attr("attempt", attempt)
             folder.progress.unlink(missing_ok=True)
-            self._live[number], self._began[number] = attempt, frozen.last_step or 0
+            self._live[number], self._began[number] = attempt, self._reached(frozen)
             self._epochs[number] = config.train.epochs
             view = self._view.setdefault(number, TrialView(number, "running", drawn))
             view.state, view.drawn = "running", drawn
@@ -135,18 +135,21 @@ class Record:
     def lost(self, number: int, attempt: int, reason: str = "its worker died") -> None:
         """An attempt crashed, or its process or node is gone: the trial is due again, from its last checkpoint.
 
-        After RETRIES attempts in a row that ended without a new epoch it has crashed for good: what kills a worker
-        each time (the system's out-of-memory killer, say) would else be tried for ever.
+        After RETRIES attempts in a row that came no farther it has crashed for good: what kills a worker each time
+        (the system's out-of-memory killer, say) would else be tried for ever. The last one starts anew, for what the
+        others went on from may be what is wrong.
         """
         with self._mutex:
             if self._live.get(number) != attempt:
                 return
             frozen = self._frozen(number)
-            fruitful = (frozen.last_step or 0) > self._began[number]
+            fruitful = self._reached(frozen) > self._began[number]
             fruitless = 0 if fruitful else frozen.user_attrs.get("fruitless", 0) + 1
             if fruitless > RETRIES:
                 self._close(number, Outcome.CRASHED, reason)
                 return
+            if fruitless == RETRIES:
+                self.run.trial(number).drop_checkpoints()
             self._trial(number).set_user_attr("fruitless", fruitless)
             self._view[number].reason = reason
             self._make_due(number)
@@ -214,6 +217,10 @@ class Record:
                 self._due.remove(number)
                 self._live[number] = 0
                 self._close(number, Outcome.STOPPED, "")
+
+    def _reached(self, trial: FrozenTrial) -> tuple[int, int]:
+        """The epoch that a trial is at, and its steps that are saved."""
+        return max(((trial.last_step or 0) + 1, 0), self.run.trial(trial.number).within_epoch())
 
     def _make_due(self, number: int) -> None:
         del self._live[number]

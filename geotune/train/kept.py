@@ -13,7 +13,7 @@ PARTIAL = "partial"
 def kept(folder: Path) -> list[Path]:
     """The complete ones, the newest first: by epoch, then by attempt or step."""
     found = [path for path in folder.glob("*-*") if re.fullmatch(r"\d+-\d+", path.name)]
-    return sorted(found, key=_age, reverse=True)
+    return sorted(found, key=age, reverse=True)
 
 
 def and_older(checkpoint: Path) -> list[Path]:
@@ -34,6 +34,7 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _age(path: Path) -> tuple[int, int]:
+def age(path: Path) -> tuple[int, int]:
+    """What puts them in order: epoch, then attempt or step."""
     first, epoch = path.name.split("-")
     return int(epoch), int(first)

@@ -363,6 +363,30 @@ def test_the_end_by_time_is_remembered(record: Record) -> None:
     again.close()
 
 
+def test_an_attempt_that_got_on_within_an_epoch_is_not_held_against_a_trial(record: Record) -> None:
+    """On nodes that are taken away every hour, epochs of two hours are trained piece by piece."""
+    for step in range(1, 6):
+        trial = issue(record)
+        assert (trial.number, trial.attempt) == (0, step)
+        (record.run.trial(0).partial / f"{step}-1").mkdir(parents=True)
+        record.lost(0, step)
+
+
+def test_the_last_retry_starts_anew(record: Record) -> None:
+    """A checkpoint that nobody can go on from, damaged or of an older geotune, would else end the trial."""
+    trial = issue(record)
+    trial.checkpoint(1).mkdir(parents=True)
+    record.report(0, 1, 1, {GOAL: 5.0})
+    record.lost(0, 1)  # it got on
+    found = []
+    for attempt in (2, 3, 4):
+        trial = issue(record)
+        found.append(trial.resume_from is not None)
+        record.finish(0, attempt, Outcome.CRASHED, "the checkpoint is damaged")
+    assert found == [True, True, False]
+    assert record.trials()[0].state == "crashed"
+
+
 def test_a_search_in_which_everything_crashes_ends(record: Record) -> None:
     while (trial := record.issue()) is not None:
         record.finish(trial.number, trial.attempt, Outcome.CRASHED, "boom")
