@@ -2,7 +2,9 @@
 
 from itertools import product
 
+from geotune.config import flatten
 from geotune.errors import GeotuneError, SettingsError
+from geotune.model.settings import WINNER
 from geotune.model.weights import Weights, find_weights
 from geotune.record.space import Space
 from geotune.train.optim import check_optimiser
@@ -24,7 +26,10 @@ def find_all_weights(space: Space) -> list[Weights]:
             found.append(find_weights(str(name), str(weights)))
         except GeotuneError as error:
             problems.append((str(name), str(error)))
-    for start in filter(None, starts):
+    later = str(flatten(space.file.full).get("model.start", ""))  # a folder that is missing is told before the trials
+    for start in dict.fromkeys([*starts, later]):
+        if start in ("", WINNER):
+            continue
         try:
             found.append(weights_of(model_in(start)))
         except GeotuneError as error:
