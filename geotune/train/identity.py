@@ -1,4 +1,4 @@
-"""What a checkpoint belongs to: the settings, the photos and the cells of the run that wrote it."""
+"""What a checkpoint belongs to: settings, photos, first weights and cells of the run that wrote it."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def identity(config: TrainConfig, dataset: Dataset, model: Geolocator) -> dict[s
     return {
         "settings": {key: value for key, value in settings.items() if key not in FREE},
         "photos": dataset.fingerprint,
-        "start": model.starting_weights.get("sha256", "") if config.model.start else "",
+        "start": model.starting_weights.get("sha256", ""),  # what is frozen is in no checkpoint
         "cells": hashlib.sha256(json.dumps(model.fitted, sort_keys=True).encode()).hexdigest()[:16],
     }
 
@@ -52,9 +52,9 @@ def check_same(stored: dict[str, Any], own: dict[str, Any], folder: Path) -> Non
         )
     if stored["start"] != own["start"]:
         raise GeotuneError(
-            f"{folder}: the checkpoint belongs to a training that began with another model "
+            f"{folder}: the checkpoint belongs to a training that began with other weights "
             f"(SHA-256 {_begun(stored)}, here {_begun(own)})",
-            "Go on with the model.start that it began with, or start without it.",
+            "Go on with the model.start or model.weights that it began with, or start without it.",
         )
     raise GeotuneError(
         f"{folder}: the checkpoint belongs to other cells (fingerprint {stored['cells']}, here {own['cells']})",

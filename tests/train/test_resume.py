@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from geotune.errors import GeotuneError
@@ -189,6 +190,19 @@ def test_other_photos_are_refused(config, tmp_path, world):
     epoch.save(tmp_path / "c")
     with pytest.raises(GeotuneError, match=r"belongs to other photos .dataset fingerprint [0-9a-f]{12}, here"):
         next(train(config(**FEATURES, **{"train.epochs": 1}, data=str(world)), tmp_path, resume=tmp_path / "c"))
+
+
+def test_other_weights_under_the_same_name_are_refused(config, tmp_path):
+    """What is frozen is in no checkpoint: it would go on with another one."""
+    file = tmp_path / "weights.pth"
+    settings = config(**FEATURES, **{"model.weights": str(file)})
+    for number in range(2):
+        torch.manual_seed(number)
+        torch.save(timm.create_model("test_resnet", num_classes=0).state_dict(), file)
+        if not number:
+            next(train(settings, tmp_path)).save(tmp_path / "c")
+    with pytest.raises(GeotuneError, match=r"began with other weights \(SHA-256 [0-9a-f]{12}, here [0-9a-f]{12}\)"):
+        next(train(settings, tmp_path, resume=tmp_path / "c"))
 
 
 def test_other_cells_are_refused(config, tmp_path):

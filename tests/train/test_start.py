@@ -110,9 +110,9 @@ def test_a_checkpoint_belongs_to_the_model_that_it_began_with(config, model, tmp
     other = trained(config(**CELLS | {"optim.lr": 1e-3}), other)
     shutil.rmtree(model)
     shutil.copytree(other, model)
-    with pytest.raises(GeotuneError, match=r"began with another model \(SHA-256 [0-9a-f]{12}, here [0-9a-f]{12}\)"):
+    with pytest.raises(GeotuneError, match=r"began with other weights \(SHA-256 [0-9a-f]{12}, here [0-9a-f]{12}\)"):
         next(train(changed, tmp_path / "run", resume=checkpoint))
-    with pytest.raises(GeotuneError, match=r"began with another model \(SHA-256 [0-9a-f]{12}, here none\)"):
+    with pytest.raises(GeotuneError, match=r"began with other weights \(SHA-256 [0-9a-f]{12}, here none\)"):
         next(train(config(**CELLS), tmp_path / "run", resume=checkpoint))
 
 
