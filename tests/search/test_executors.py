@@ -107,9 +107,35 @@ def test_two_nodes_with_fake_gpus_run_the_same_trials_as_inline(make_search: Any
         assert theirs[4] == pytest.approx(ours[4], rel=1e-4)
 
 
+def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is taken away. Without Ray's own process around it, which does nothing but call `step`."""
+    from geotune.search.executors.ray import Worker, _packed
+
+    record = Record(make_search("stopping.rule=none", "trials=1")[0])
+    assignment = record.issue()
+    record.close()
+    assert assignment is not None
+    take, calls = loop.take, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(*arguments)
+
+    monkeypatch.setattr(loop, "take", interrupted)
+    worker = Worker.__new__(Worker)
+    worker._begin(_packed(assignment))
+    assert worker.step()["epoch"] == 1
+    with pytest.raises(SystemExit):
+        worker.step()
+    assert [path.name for path in kept(record.run.trial(0).partial)] == ["2-2"]
+
+
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str) -> None:
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str, kill: signal.Signals) -> None:
     run, _ = make_search("device=cpu", "stopping.rule=none", "train.epochs=60", "trials=2")
     killed: list[int] = []
 
@@ -122,7 +148,7 @@ def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str) -> Non
                     pid for pid in map(int, found.stdout.split()) if os.environ["GEOTUNE_CACHE"] in _environment(pid)
                 ]
                 for pid in ours[:1]:  # never a worker of somebody else's Ray on this machine
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, kill)
                     killed.append(pid)
 
     thread = threading.Thread(target=kill_one, daemon=True)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -172,14 +173,18 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         self._spoiled = False
 
     def step(self) -> dict[str, Any]:
+        from geotune.train.interrupt import Terminated, orderly
         from geotune.train.outcomes import Diverged, Infeasible
 
         if self._spoiled:
             raise RuntimeError("a fresh worker takes the next trial")
         try:
-            epoch = next(self._epochs)
+            with orderly():
+                epoch = next(self._epochs)
             epoch.save(self._assignment.checkpoint(epoch.number))
             return self._id | {"epoch": epoch.number, "metrics": json.dumps(epoch.metrics)}
+        except Terminated:  # a node that is taken away: saved in mid-epoch, the trial is due again
+            sys.exit(143)
         except StopIteration:
             return self._outcome(Outcome.COMPLETE, "")
         except Diverged as error:
