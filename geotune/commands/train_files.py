@@ -56,7 +56,7 @@ def out_folder(name: str, config: "TrainConfig") -> Iterator[Path]:
     """
     text = dump_yaml(config.model_dump(mode="json"))
     if name:
-        _check_free(Path(name).expanduser(), text)
+        _check_free(Path(name).expanduser(), flatten(config.model_dump(mode="json")))
     try:
         out, made = _make(Path(name).expanduser()) if name else _make_next("runs/train")
         fresh = out / f".{CONFIG}.tmp"
@@ -72,8 +72,8 @@ def out_folder(name: str, config: "TrainConfig") -> Iterator[Path]:
         raise
 
 
-def _check_free(out: Path, text: str) -> None:
-    """Raises GeotuneError for a folder with anything but the training whose config.yaml is `text`."""
+def _check_free(out: Path, settings: Flat) -> None:
+    """Raises GeotuneError for a folder with anything but a training that can go on with these settings."""
     if not out.is_dir() or {path.name for path in out.iterdir()} <= {f".{CONFIG}.tmp"}:
         return
     if (out / "dataset.json").exists():
@@ -83,8 +83,13 @@ def _check_free(out: Path, text: str) -> None:
     written = out / CONFIG
     if not written.is_file():
         raise GeotuneError(f"out={out}: holds other files", ELSEWHERE)
-    if written.read_text(encoding="utf-8", errors="replace") != text:
-        raise GeotuneError(f"out={out}: holds a training with other settings", ELSEWHERE)
+    from geotune.train.identity import FREE
+
+    before = flatten(load_yaml(written))
+    other = [key for key in settings | before if key not in FREE and before.get(key) != settings.get(key)]
+    if other:
+        told = f"{other[0]}={before.get(other[0], '(none)')}, here {settings.get(other[0], '(none)')}"
+        raise GeotuneError(f"out={out}: holds a training with other settings ({told})", ELSEWHERE)
 
 
 def _make(out: Path, *, new: bool = False) -> tuple[Path, list[Path]]:

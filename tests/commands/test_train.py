@@ -162,3 +162,12 @@ def test_what_does_not_fit_is_told_with_its_own_mend(
     assert code == 2
     assert "the model does not fit: out of memory with 64 photos at a time\n" in err
     assert err.splitlines()[-1].strip() == "set train.norm_batch below 64"
+
+
+def test_the_same_folder_takes_other_patience_but_no_other_rate(geotune: Callable[..., Run], town: str) -> None:
+    geotune("train", town, *QUICK)
+    code, _, err = geotune("train", town, *QUICK, "train.patience=1", "train.max_skipped=3")
+    assert (code, err) == (0, "")
+    code, _, err = geotune("train", town, *[word for word in QUICK if "lr" not in word], "optim.lr=0.5")
+    assert code == 2
+    assert "out=here: holds a training with other settings (optim.lr=0.01, here 0.5)" in err
