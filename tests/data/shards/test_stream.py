@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geotune.data.loader import order
 from geotune.data.shards import stream as streaming
 from geotune.data.shards.records import BadRecord, Record
 from geotune.data.shards.stream import stream
@@ -57,15 +56,6 @@ def test_an_epoch_is_resumed_exactly(
     shards = write(tmp_path_factory.getbasetemp() / "resumed", sizes)
     given: dict[str, Any] = {"seed": seed, "epoch": 2, "ranks": ranks, "rank": ranks - 1, "buffer": 4}
     assert ids(shards, start=start, **given) == ids(shards, **given)[start:]
-
-
-@given(st.integers(0, 200), st.integers(1, 9), st.integers(0, 99), st.integers(0, 3))
-def test_with_an_index_all_ranks_together_see_each_photo_once(n: int, ranks: int, seed: int, epoch: int) -> None:
-    whole = order(n, seed, epoch)
-    parts = [order(n, seed, epoch, rank, ranks) for rank in range(ranks)]
-    assert sorted(itertools.chain(*(part.tolist() for part in parts))) == list(range(n))
-    for rank, part in enumerate(parts):
-        assert part.tolist() == whole[rank::ranks].tolist()
 
 
 def test_work_is_even_however_shards_and_readers_match(tmp_path: Path) -> None:
