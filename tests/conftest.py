@@ -16,6 +16,15 @@ settings.load_profile("geotune")
 
 pytest_plugins = ["tests.tiny_search"]
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests that share a Ray."""
+    for item in items:
+        group = "ray" if item.get_closest_marker("ray") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 START = 1_700_000_000.0
 """Unix seconds at which a hand-made search began."""
 
