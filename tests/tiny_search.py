@@ -2,7 +2,11 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +81,28 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Iter
     cluster.wait_for_nodes()
     yield str(cluster.address)
     cluster.shutdown()
+
+
+def kill_a_worker(name: str, when: Callable[[], bool], number: signal.Signals = signal.SIGKILL) -> list[int]:
+    """Once `when()` holds, one of the session's Ray workers of that name gets a signal; the list then holds its pid."""
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not killed:
+            time.sleep(0.05)
+            if when():
+                found = subprocess.run(["pgrep", "-f", name], capture_output=True, text=True, check=False)
+                for pid in [pid for pid in map(int, found.stdout.split()) if _is_ours(pid)][:1]:
+                    os.kill(pid, number)
+                    killed.append(pid)
+
+    threading.Thread(target=kill, daemon=True).start()
+    return killed
+
+
+def _is_ours(pid: int) -> bool:
+    """Never a worker of somebody else's Ray on this machine."""
+    try:
+        return os.environ["GEOTUNE_CACHE"] in Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return False

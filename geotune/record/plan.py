@@ -56,7 +56,8 @@ class SearchSettings(Settings):
     gpus: float | None = Field(None, ge=0)
     """GPUs a trial, as in 1 or 0.25. Default: 1 where there are GPUs."""
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Processes that share the batches of the full training, a GPU each. auto: one a GPU, if each gets 32 photos."""
+    """Processes that share the batches of the full training, a GPU each. auto: one a GPU, if each gets 32 photos; one
+    for a head that compares the photos of a batch (retrieval), as each process would compare its own alone."""
     tracking: str = ""
     """MLflow tracking URI, or none. Default: a store of its own in the runs folder."""
 

@@ -141,4 +141,4 @@ def _about(seconds: float) -> str:
 
 
 def _count(size: float) -> str:
-    return "endless configs" if math.isinf(size) else counted(int(size), "config")
+    return "more configs than can be counted" if math.isinf(size) else counted(int(size), "config")

@@ -9,7 +9,6 @@ rounds. Batches of 32; both end in a float32 tensor, normalised. The photos are 
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import cv2
 import photos
+import targets
 from measure import command, machine_name
 from sides import Bench, say
 
@@ -81,14 +81,7 @@ def run(folder: Path, policy: str, rounds: int, small: int, *, quick: bool) -> d
     every = {name: [one[name] for one in taken] for name in taken[0]}
     every["pss_growth"] = [bench.pss()]
     steps, policies = bench.steps(), bench.policies()
-    found = {key: statistics.median(every[key]) for key in TARGETS}
-
-    say("\n  figure        median   range           target")
-    for key, target in TARGETS.items():
-        met = found[key] <= target if key in AT_MOST else found[key] >= target
-        wanted = f"{'<=' if key in AT_MOST else '>='} {target:g}{'' if met else '  MISSED'}"
-        values = every[key]
-        say(f"  {key:<12} {found[key]:>7.2f}   {min(values):>5.2f} to {max(values):<5.2f}  {wanted:<16} {WHAT[key]}")
+    found = targets.table(every, TARGETS, AT_MOST, WHAT)
     say("\n  CPU milliseconds a photo, step by step      224 px    96 px")
     for name, by_size in steps.items():
         say(f"  {name:<46} {by_size['224']:>6.3f}   {by_size['96']:>6.3f}")

@@ -1,11 +1,5 @@
 """The full training by several processes: real Ray Train workers over gloo."""
 
-import os
-import signal
-import subprocess
-import threading
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +12,7 @@ from geotune.record.plan import Plan
 from geotune.search.executors.ray_cluster import cluster
 from geotune.search.machine import Offer, Shape
 from geotune.train.settings import TrainConfig
+from tests.tiny_search import kill_a_worker
 
 WORDS = (
     "device=cpu",
@@ -96,28 +91,7 @@ def test_a_mistake_is_told_as_it_is(make_search: Any, two_nodes: str) -> None:
 @pytest.mark.slow
 def test_a_killed_process_costs_at_most_an_epoch(make_search: Any, two_nodes: str) -> None:
     run, _ = make_search(*WORDS, "full.train.epochs=40")
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        while not killed:
-            time.sleep(0.05)
-            if len(run.final.epochs()) >= 3:
-                found = subprocess.run(
-                    ["pgrep", "-f", "ray::RayTrainWorker"], capture_output=True, text=True, check=False
-                )
-                for pid in [pid for pid in map(int, found.stdout.split()) if _is_ours(pid)][:1]:
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(pid)
-
-    thread = threading.Thread(target=kill_one, daemon=True)
-    thread.start()
+    killed = kill_a_worker("ray::RayTrainWorker", lambda: len(run.final.epochs()) >= 3)
     assert in_full(run, two_nodes, 2) is not None
     assert killed
     assert [epoch["epoch"] for epoch in run.final.epochs()] == list(range(1, 41)), "every epoch is there, once"
-
-
-def _is_ours(pid: int) -> bool:
-    try:
-        return os.environ["GEOTUNE_CACHE"] in Path(f"/proc/{pid}/environ").read_text()
-    except OSError:
-        return False

@@ -2,10 +2,6 @@
 
 import os
 import signal
-import subprocess
-import threading
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +12,7 @@ from geotune.search.machine import Shape
 from geotune.train import loop
 from geotune.train.interrupt import Terminated
 from geotune.train.kept import kept
-
-
-def _environment(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/environ").read_text()
-    except OSError:
-        return ""
+from tests.tiny_search import kill_a_worker
 
 
 def outcome_of(record: Record) -> list[Any]:
@@ -58,6 +48,20 @@ def run_ray(run: Any, address: str, one: Shape) -> list[Any]:
         record.close()
 
 
+def sigterm_in_the_fifth_step(patch: pytest.MonkeyPatch) -> list[int]:
+    """This process gets SIGTERM as a training's fifth step begins; returns the list that holds an entry a step."""
+    take, calls = loop.take, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(*arguments)
+
+    patch.setattr(loop, "take", interrupted)
+    return calls
+
+
 def test_inline_runs_every_trial(make_search: Any) -> None:
     run, _ = make_search()
     trials = run_inline(run)
@@ -71,16 +75,8 @@ def test_inline_runs_every_trial(make_search: Any) -> None:
 def test_sigterm_leaves_a_trial_due_and_saved_in_mid_epoch(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = run_inline(make_search("stopping.rule=none", "trials=2")[0])
     run, _ = make_search("stopping.rule=none", "trials=2")
-    take, calls = loop.take, []
-
-    def interrupted(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return take(*arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "take", interrupted)
+        calls = sigterm_in_the_fifth_step(patch)
         with pytest.raises(Terminated):
             run_inline(run)
     assert len(calls) == 5
@@ -115,15 +111,7 @@ def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkey
     assignment = record.issue()
     record.close()
     assert assignment is not None
-    take, calls = loop.take, []
-
-    def interrupted(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return take(*arguments)
-
-    monkeypatch.setattr(loop, "take", interrupted)
+    sigterm_in_the_fifth_step(monkeypatch)
     worker = Worker.__new__(Worker)
     worker._begin(_packed(assignment))
     assert worker.step()["epoch"] == 1
@@ -137,22 +125,7 @@ def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkey
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str, kill: signal.Signals) -> None:
     run, _ = make_search("device=cpu", "stopping.rule=none", "train.epochs=60", "trials=2")
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        while not killed:
-            time.sleep(0.05)
-            if len(run.trial(0).epochs()) >= 3:
-                found = subprocess.run(["pgrep", "-f", "ray::Worker"], capture_output=True, text=True, check=False)
-                ours = [
-                    pid for pid in map(int, found.stdout.split()) if os.environ["GEOTUNE_CACHE"] in _environment(pid)
-                ]
-                for pid in ours[:1]:  # never a worker of somebody else's Ray on this machine
-                    os.kill(pid, kill)
-                    killed.append(pid)
-
-    thread = threading.Thread(target=kill_one, daemon=True)
-    thread.start()
+    killed = kill_a_worker("ray::Worker", lambda: len(run.trial(0).epochs()) >= 3, kill)
     trials = run_ray(run, two_nodes, Shape(1, 1))
     assert killed
     assert [trial[1] for trial in trials] == ["complete", "complete"]
