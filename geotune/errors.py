@@ -1,6 +1,6 @@
 """What a user did wrong, and the mend. Anything else that is raised is a bug of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class GeotuneError(Exception):
@@ -22,15 +22,23 @@ class GeotuneError(Exception):
 
 
 class SettingsError(GeotuneError):
-    """Every fault of a set of settings at once, as (dotted key, what is wrong with it)."""
+    """Every fault of a set of settings at once, as (dotted key, what is wrong with it).
 
-    def __init__(self, problems: Sequence[tuple[str, str]], source: str = "") -> None:
+    `where` tells of some keys where they stand, as in `space.yaml:12` (geotune.config.places).
+    """
+
+    def __init__(
+        self, problems: Sequence[tuple[str, str]], source: str = "", where: Mapping[str, str] | None = None
+    ) -> None:
         self.problems = list(problems)
         self.source = source
-        width = max((len(key) for key, _ in self.problems), default=0)
+        self.where = {key: place for key, place in (where or {}).items() if any(key == at for at, _ in self.problems)}
+        columns = [(self.where.get(key, ""), key, text) for key, text in self.problems]
+        place_width = max((len(place) for place in self.where.values()), default=-2)
+        key_width = max((len(key) for _, key, _ in columns), default=0)
         count = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
-        lines = [f"  {key:<{width}}  {text}" for key, text in self.problems]
+        lines = [f"  {place:<{place_width + 2}}{key:<{key_width}}  {text}" for place, key, text in columns]
         super().__init__("\n".join([f"{count} in {source}" if source else count, *lines]))
 
-    def __reduce__(self) -> tuple[type, tuple[list[tuple[str, str]], str]]:  # type: ignore[override]
-        return type(self), (self.problems, self.source)
+    def __reduce__(self) -> tuple[type, tuple[list[tuple[str, str]], str, dict[str, str]]]:  # type: ignore[override]
+        return type(self), (self.problems, self.source, self.where)

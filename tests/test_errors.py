@@ -28,6 +28,15 @@ def test_one_problem_is_no_plural_and_names_its_source():
     assert isinstance(error, GeotuneError)
 
 
+def test_a_place_in_a_file_stands_before_its_problem():
+    problems = [("search.optim.lr", "expected one kind"), ("trials", "got 'abc'")]
+    error = SettingsError(problems, where={"search.optim.lr": "mine.yaml:12", "base.x": "mine.yaml:3"})
+    assert str(error) == (
+        "2 problems\n  mine.yaml:12  search.optim.lr  expected one kind\n                trials           got 'abc'"
+    )
+    assert error.where == {"search.optim.lr": "mine.yaml:12"}
+
+
 def test_no_problems_still_make_a_sentence():
     assert str(SettingsError([])) == "0 problems"
 
@@ -36,8 +45,9 @@ def test_errors_survive_the_way_back_from_a_worker():
     """Ray and process pools pickle what a worker raises."""
     error = pickle.loads(pickle.dumps(GeotuneError("a", "b")))
     assert (type(error), error.problem, error.hint, str(error)) == (GeotuneError, "a", "b", "a\n  b")
-    settings = SettingsError([("k", "bad")], "x.yaml")
+    settings = SettingsError([("k", "bad")], "x.yaml", {"k": "x.yaml:3"})
     again = pickle.loads(pickle.dumps(settings))
+    assert again.where == settings.where == {"k": "x.yaml:3"}
     assert (type(again), again.problems, again.source, str(again)) == (
         SettingsError,
         [("k", "bad")],

@@ -1,6 +1,7 @@
 """One settings language: typed classes, spelt as dotted keys (`model.head.alpha=0.1`) everywhere."""
 
 from geotune.config.explain import unknown
+from geotune.config.lines import Loaded, line_of, places
 from geotune.config.quantities import Duration, Length, parse_duration, parse_length
 from geotune.config.schema import Setting, Settings, Spellings, settings_of
 from geotune.config.text import dump_yaml, load_yaml, parse_overrides, parse_value
@@ -10,6 +11,7 @@ __all__ = [
     "Duration",
     "Flat",
     "Length",
+    "Loaded",
     "Setting",
     "Settings",
     "Spellings",
@@ -17,12 +19,14 @@ __all__ = [
     "build",
     "dump_yaml",
     "flatten",
+    "line_of",
     "load_yaml",
     "nest",
     "parse_duration",
     "parse_length",
     "parse_overrides",
     "parse_value",
+    "places",
     "settings_of",
     "unknown",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from geotune.config.lines import Loaded, lines_of
 from geotune.errors import GeotuneError, SettingsError
 
 
@@ -41,19 +42,23 @@ def parse_overrides(words: Iterable[str], meant: Callable[[str], str] = lambda w
     return flat
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML 1.2 file; a missing file, a fault of syntax or a key given twice is a GeotuneError."""
+def load_yaml(path: Path) -> Loaded:
+    """The mapping in a YAML 1.2 file, with the lines of its keys.
+
+    A missing file, a fault of syntax or a key given twice is a GeotuneError.
+    """
     from ruamel.yaml.error import YAMLError
 
+    yaml = _yaml()
     try:
-        loaded = _yaml().load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GeotuneError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise GeotuneError(f"{path}: cannot be read ({error})") from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
+        line = f"{mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise GeotuneError(f"{path}:{line} {problem}") from None
     except _YAML_BUGS as error:
@@ -62,7 +67,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise GeotuneError(f"{path}: is empty, expected a mapping of settings")
     if not isinstance(loaded, dict):
         raise GeotuneError(f"{path}: expected a mapping of settings, found {type(loaded).__name__}")
-    return loaded
+    return Loaded(loaded, path, yaml.constructor.lines)
 
 
 def dump_yaml(value: Mapping[str, Any]) -> str:
@@ -90,7 +95,11 @@ def _yaml() -> Any:
     from ruamel.yaml.constructor import SafeConstructor
 
     class Constructor(SafeConstructor):  # YAML 1.2 knows no dates: a folder called 2024-05-01 is a word
-        pass
+        lines: dict[str, int] = {}
+
+        def construct_document(self, node: Any) -> Any:
+            self.lines = lines_of(node)
+            return super().construct_document(node)
 
     Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
     yaml = YAML(typ="safe", pure=True)
@@ -98,4 +107,5 @@ def _yaml() -> Any:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 4096
+    yaml.representer.add_representer(Loaded, type(yaml.representer).represent_dict)
     return yaml

@@ -180,11 +180,11 @@ def test_any_plain_mapping_comes_back(tree):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\nb: [1\n", "line 3"),
+        ("a: 1\nb: [1\n", "space.yaml:3: "),
         ("a: 1\na: 2\n", 'found duplicate key "a"'),
         ("- 1\n", "expected a mapping of settings, found list"),
         ("", "is empty"),
-        ("a: !!python/name:os.system\n", "line 1: could not determine a constructor"),
+        ("a: !!python/name:os.system\n", "space.yaml:1: could not determine a constructor"),
         ("a: !!int x\n", "cannot be read as YAML"),
     ],
 )
