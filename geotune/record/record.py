@@ -9,26 +9,23 @@ import json
 import math
 import threading
 import time
-import warnings
 from collections.abc import Mapping
 
-import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from geotune.config import dump_yaml, flatten, nest
-from geotune.record.asha import BASELINE, pruner
+from geotune.record.asha import BASELINE
 from geotune.record.folder import RunFolder, append_line, write_atomic
-from geotune.record.journal import Journal
+from geotune.record.keeping import CANDIDATES, Keeping
 from geotune.record.plan import Plan
+from geotune.record.study import ENDED, TrialStudy
 from geotune.record.trial import FAILED, STATES, Assignment, Decision, Outcome, TrialView, view_of
 
-ENDED = "geotune:ended"
-"""Study attribute: why the search ended for good although trials were left."""
+__all__ = ["CANDIDATES", "Record"]
+
 HOPELESS = 3
 """So many trials that crashed for good, and no result at all, end a search."""
-CANDIDATES = 3
-"""So many of the best trials are tried for the full training, one after another."""
 RETRIES = 2
 """A trial that crashed is run again so many times before it counts as failed."""
 
@@ -41,33 +38,17 @@ class Record:
         self.plan = Plan.read(run)
         self.space = self.plan.space
         self._mutex = threading.RLock()
-        self._journal = Journal(run.journal)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.JournalStorage(self._journal)
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        names = optuna.get_all_study_names(storage)  # the folder may have been renamed since
-        self.study = optuna.create_study(
-            storage=storage,
-            study_name=names[0] if names else run.name,
-            direction="maximize" if self.plan.maximize else "minimize",
-            load_if_exists=True,
-            pruner=pruner(self.plan.stopping),
-        )
+        self._study = TrialStudy(run, self.plan)
+        self.study = self._study.study
         self._sign = -1.0 if self.study.direction == StudyDirection.MAXIMIZE else 1.0
         self.ending: str = self.study.user_attrs.get(ENDED, "")
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
-        for point in self.space.first[: self.plan.trials]:
-            self.study.enqueue_trial(self.space.encode(point), skip_if_exists=True)
-        self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
         self._began: dict[int, tuple[int, int]] = {}  # trial number -> where that attempt began
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
-        self._due = sorted(t.number for t in self._trials(TrialState.RUNNING))
-        self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._trials(*STATES)}
-        self._written = (-1, math.nan)  # the trial in best.yaml, and its value
-        self._kept = self._candidates()
-        self._write_best()
+        self._due = sorted(t.number for t in self._study.trials(TrialState.RUNNING))
+        self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._study.trials(*STATES)}
+        self._keeping = Keeping(run, self.plan, self.ranked())
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -79,13 +60,13 @@ class Record:
             self._stop_overdue()
             if self._due:
                 number = self._due.pop(0)
-                trial = self._trial(number)
-            elif self._started() < self.plan.trials:
-                trial = self._ask()
+                trial = self._study.trial(number)
+            elif self._study.started() < self.plan.trials:
+                trial = self._study.ask()
                 number = trial.number
             else:
                 return None
-            frozen = self._frozen(number)
+            frozen = self._study.frozen(number)
             attempt = frozen.user_attrs.get("attempt", 0) + 1
             drawn = self.space.draw(trial)
             config = self.plan.config(drawn)
@@ -109,10 +90,10 @@ class Record:
         with self._mutex:
             if self._live.get(number) != attempt:
                 return Decision.STOP
-            frozen = self._frozen(number)
+            frozen = self._study.frozen(number)
             if epoch not in frozen.intermediate_values:
                 self._take(number, epoch, metrics)
-                frozen = self._frozen(number)
+                frozen = self._study.frozen(number)
             if epoch >= self._epochs[number]:  # trained to its end: nothing is left to stop
                 return Decision.GO_ON
             newest = epoch == frozen.last_step  # what came of the others was decided when they were
@@ -142,7 +123,7 @@ class Record:
         with self._mutex:
             if self._live.get(number) != attempt:
                 return
-            frozen = self._frozen(number)
+            frozen = self._study.frozen(number)
             fruitful = self._reached(frozen) > self._began[number]
             fruitless = 0 if fruitful else frozen.user_attrs.get("fruitless", 0) + 1
             if fruitless > RETRIES:
@@ -150,7 +131,7 @@ class Record:
                 return
             if fruitless == RETRIES:
                 self.run.trial(number).drop_checkpoints()
-            self._trial(number).set_user_attr("fruitless", fruitless)
+            self._study.trial(number).set_user_attr("fruitless", fruitless)
             self._view[number].reason = reason
             self._make_due(number)
 
@@ -173,7 +154,7 @@ class Record:
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
-            waiting = self._due or self._started() < self.plan.trials
+            waiting = self._due or self._study.started() < self.plan.trials
             return not self._live and (bool(self.ending) or not waiting)
 
     def trials(self) -> list[TrialView]:
@@ -192,27 +173,18 @@ class Record:
 
     def drop_kept(self) -> None:
         """The full training is done: delete the checkpoints that it could have begun with."""
-        for number in self._kept:
-            self.run.trial(number).drop_checkpoints()
+        self._keeping.drop_kept()
 
     def close(self) -> None:
         """Let another driver open the run."""
-        self._journal.close()
+        self._study.close()
 
     # ------------------------------------------------------------------------------ inside
-
-    def _ask(self) -> optuna.Trial:
-        number = len(self.study.get_trials(deepcopy=False))
-        waiting = [t.number for t in self._trials(TrialState.WAITING)]
-        self.study.sampler = self.plan.make_sampler(min(waiting, default=number))
-        trial = self.study.ask()
-        self._handles[trial.number] = trial
-        return trial
 
     def _stop_overdue(self) -> None:
         """Stop due trials whose last epoch had them stopped, when a kill came between that answer and its record."""
         for number in list(self._due):
-            frozen = self._frozen(number)
+            frozen = self._study.frozen(number)
             if frozen.intermediate_values and self.study.pruner.prune(self.study, frozen):
                 self._due.remove(number)
                 self._live[number] = 0
@@ -230,7 +202,7 @@ class Record:
     def _close(self, number: int, outcome: Outcome, reason: str) -> None:
         """Tell the study how a trial ended, for good."""
         del self._live[number]
-        view, folder, trial = self._view[number], self.run.trial(number), self._trial(number)
+        view, folder, trial = self._view[number], self.run.trial(number), self._study.trial(number)
         view.state, view.reason = outcome.value, reason
         states = [view.state for view in self._view.values()]
         if self.best() is None and states.count(Outcome.CRASHED) >= HOPELESS:
@@ -241,24 +213,11 @@ class Record:
             trial.set_constraint("fits", 1.0 if outcome is Outcome.INFEASIBLE else -1.0)
             trial.set_constraint("finite", 1.0 if outcome is Outcome.DIVERGED else -1.0)
         if outcome is Outcome.COMPLETE and not math.isnan(view.best):
-            self.study.tell(number, view.best, TrialState.COMPLETE)
+            self._study.tell(number, TrialState.COMPLETE, view.best)
         else:
-            self.study.tell(number, state=TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
-        del self._handles[number]
-        self._drop_checkpoints(number)
-        self._write_best()  # a trial that failed in the end no longer leads
-
-    def _candidates(self) -> set[int]:
-        """Trials that have ended and whose weights the full training may begin with."""
-        ended = [view.number for view in self.ranked() if view.state in (Outcome.COMPLETE, Outcome.STOPPED)]
-        return set(ended[:CANDIDATES] if self.plan.full_from_winner else [])
-
-    def _drop_checkpoints(self, ended: int) -> None:
-        """Of a trial that has just ended, and of those that it has overtaken; the candidates' newest stay."""
-        candidates = self._candidates()
-        for number in {ended} | self._kept - candidates:
-            self.run.trial(number).drop_checkpoints(keep=int(number in candidates))
-        self._kept = candidates
+            self._study.tell(number, TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
+        self._keeping.drop_checkpoints(number, self.ranked())
+        self._keeping.write_best(self.ranked())  # a trial that failed in the end no longer leads
 
     def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:
@@ -272,33 +231,9 @@ class Record:
         view.seconds += float(metrics.get("train/seconds", 0.0))
         view.best = self.plan.value(view.values)
         # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
-        self._trial(number).report(value if math.isnan(value) else view.best, epoch)
-        self._write_best()
+        self._study.trial(number).report(value if math.isnan(value) else view.best, epoch)
+        self._keeping.write_best(self.ranked())
         folder.drop_checkpoints(keep=2)
-
-    def _write_best(self) -> None:
-        """Keep best.yaml current."""
-        view = self.best()
-        if view is None or self._written == (view.number, view.best):
-            return
-        head = f"# Trial {view.number} of {self.run.name}: {self.plan.goal} {view.best:.6g}\n"
-        write_atomic(self.run.best_yaml, head + self.run.trial(view.number).config.read_text(encoding="utf-8"))
-        self._written = (view.number, view.best)
-
-    def _trial(self, number: int) -> optuna.Trial:
-        if number not in self._handles:
-            self.study.sampler = self.plan.make_sampler(number)
-            self._handles[number] = optuna.Trial(self.study, self._frozen(number)._trial_id)
-        return self._handles[number]
-
-    def _frozen(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states)
-
-    def _started(self) -> int:
-        return len(self._trials(*STATES))
 
 
 def _plain(value: float) -> float | None:
