@@ -16,9 +16,9 @@ from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, 
 from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.metrics import larger_is_better, on_scale
 from geotune.model.settings import WINNER
-from geotune.record.asha import StoppingSettings
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.space import Goal, Space
+from geotune.record.stopping import StoppingSettings
 from geotune.train.selection import Rule, selected_metric, standing
 from geotune.train.settings import TrainConfig
 
@@ -152,6 +152,11 @@ class Plan:
     @property
     def stopping(self) -> StoppingSettings:
         return self.settings.stopping
+
+    @property
+    def longest(self) -> int:
+        """The most epochs that a trial can have."""
+        return max(int(epochs) for epochs in self.space.possible("train.epochs"))
 
     @property
     def maximize(self) -> bool:

@@ -15,10 +15,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from geotune.config import dump_yaml, flatten, nest
-from geotune.record.asha import BASELINE
 from geotune.record.folder import RunFolder, append_line, write_atomic
 from geotune.record.keeping import CANDIDATES, Keeping
 from geotune.record.plan import Plan
+from geotune.record.standings import BASELINE
 from geotune.record.study import ENDED, TrialStudy
 from geotune.record.trial import FAILED, STATES, Assignment, Decision, Outcome, TrialView, view_of
 

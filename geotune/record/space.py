@@ -10,9 +10,9 @@ from pydantic import Field
 
 from geotune.config import Duration, Flat, Settings, applicable, build, flatten, settings_of, unknown
 from geotune.errors import SettingsError
-from geotune.record.asha import StoppingSettings
 from geotune.record.parameter import Parameter
 from geotune.record.spellings import spelt, spelt_range
+from geotune.record.stopping import StoppingSettings
 from geotune.record.winner import misplaced
 from geotune.train.settings import TrainConfig
 

@@ -1,0 +1,52 @@
+"""What a study holds of a trial's course: its value after an epoch, and how long or how large its epochs are.
+
+What the record reports of an epoch is the run's value after it (geotune.train.selection), so one bad epoch decides
+nothing; a NaN stands for an epoch that gave none.
+"""
+
+import math
+from collections.abc import Sequence
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+BASELINE = "geotune:baseline"
+"""Study attribute: the goal's value of the trivial answer (predicting one point)."""
+PACE = "pace"
+"""Trial attribute: `{"seconds": of an epoch's training, "photos": of an epoch}`."""
+
+
+def sign_of(study: optuna.Study) -> float:
+    """1 where the first objective is minimised, -1 where it is maximised."""
+    return 1.0 if study.directions[0] == StudyDirection.MINIMIZE else -1.0
+
+
+def started(study: optuna.Study) -> Sequence[FrozenTrial]:
+    """Every trial that was ever issued, running or ended; not to be changed."""
+    waiting = TrialState.WAITING
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state is not waiting]
+
+
+def standing(trial: FrozenTrial, epoch: int, sign: float) -> float:
+    """The run's value after an epoch, as one to minimise; infinite where there is none."""
+    values = trial.intermediate_values
+    value = values.get(epoch, math.nan)
+    if math.isnan(value):
+        known = [e for e, found in values.items() if e <= epoch and not math.isnan(found)]
+        if not known:
+            return math.inf
+        value = values[max(known)]
+    return sign * value
+
+
+def reached(trial: FrozenTrial, epoch: int) -> bool:
+    """Whether the trial was trained for so many epochs."""
+    values = trial.intermediate_values
+    return epoch in values or (len(values) > 0 and max(values) >= epoch)
+
+
+def pace(trial: FrozenTrial, what: str) -> float | None:
+    """`seconds` or `photos` of one of its epochs; None where it is not known."""
+    found = (trial.user_attrs.get(PACE) or {}).get(what)
+    return float(found) if found else None
