@@ -141,6 +141,16 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
+    def budget_yaml(self) -> Path:
+        """What `geotune budget` changed: trials, time, gpu_hours."""
+        return self.path / "budget.yaml"
+
+    @property
+    def spend_json(self) -> Path:
+        """What the search has cost so far; written by the driver every few seconds."""
+        return self.path / "spend.json"
+
+    @property
     def best_yaml(self) -> Path:
         """The winner so far, as `geotune train config=` takes it."""
         return self.path / "best.yaml"
