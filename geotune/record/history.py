@@ -1,53 +1,83 @@
 """What a run folder says about its search, as plain values: for everything that shows a search and decides nothing.
 
 Only the plain files are read (search.yaml, trials/, final/), never the study: any process may read them while the
-search goes on.
+search goes on. Each file is read when it is first asked for.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from geotune.config import Flat, flatten, load_yaml
+from geotune.config import Flat, flatten
+from geotune.config.written import load_written
 from geotune.record.folder import RunFolder, TrialFolder, read_json
 from geotune.record.outcome import FAILED
-from geotune.train.selection import standing
+from geotune.train.selection import Standing, standing
 
 
 @dataclass(frozen=True)
 class TrialHistory:
     """One training run as its folder tells it."""
 
-    name: str
-    """`7` for a trial, `final` for the full training."""
-    folder: Path
-    config: Flat
-    """Every setting by its dotted key; empty until the trial has begun."""
-    epochs: tuple[Mapping[str, Any], ...]
-    """`{"epoch", "time": unix seconds, "metrics"}`, each epoch once, in order; of an epoch told twice, the first."""
-    outcome: Mapping[str, Any]
-    """`{"state", "value", "time", "reason"}`; empty while it runs."""
+    files: TrialFolder
+
+    @property
+    def name(self) -> str:
+        """`7` for a trial, `final` for the full training."""
+        name = self.files.path.name
+        return str(int(name)) if name.isdigit() else name
+
+    @property
+    def folder(self) -> Path:
+        return self.files.path
+
+    @cached_property
+    def config(self) -> Flat:
+        """Every setting by its dotted key; empty until the trial has begun."""
+        try:
+            found = self.files.config.stat()
+        except FileNotFoundError:
+            return {}
+        return dict(_config(self.files.config, (found.st_mtime_ns, found.st_size, found.st_ino)))
+
+    @cached_property
+    def epochs(self) -> tuple[Mapping[str, Any], ...]:
+        """`{"epoch", "time": unix seconds, "metrics"}`, each epoch once, in order; of one told twice, the first."""
+        return tuple(self.files.epochs())
+
+    @cached_property
+    def outcome(self) -> Mapping[str, Any]:
+        """`{"state", "value", "time", "reason"}`; empty while it runs."""
+        return read_json(self.files.outcome)
 
     @property
     def state(self) -> str:
         """running | complete | stopped | diverged | infeasible | crashed."""
         return str(self.outcome.get("state", "running"))
 
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, validation not counted."""
+        return sum(_number(e["metrics"].get("train/seconds"), 0.0) for e in self.epochs)
+
     def curve(self, metric: str) -> tuple[list[int], list[float]]:
         """Epochs and the metric's values in them; epochs without a finite value are left out."""
-        pairs = [(int(e["epoch"]), e["metrics"].get(metric)) for e in self.epochs]
-        finite = [(e, float(v)) for e, v in pairs if isinstance(v, int | float) and math.isfinite(v)]
+        pairs = [(int(e["epoch"]), _number(e["metrics"].get(metric))) for e in self.epochs]
+        finite = [(e, v) for e, v in pairs if math.isfinite(v)]
         return [e for e, _ in finite], [v for _, v in finite]
 
-    def best(self, metric: str, minimize: bool = True) -> float | None:
-        """What the run has reached by its `train.selection`, None where nothing."""
-        values = {int(e["epoch"]): e["metrics"].get(metric) for e in self.epochs}
-        known = {e: float(v) if isinstance(v, int | float) else math.nan for e, v in values.items()}
+    def standing(self, metric: str, minimize: bool = True) -> Standing:
+        """What the run has reached by its `train.selection`, and the epoch that is kept."""
+        values = {int(e["epoch"]): _number(e["metrics"].get(metric)) for e in self.epochs}
         rule = self.config.get("train.selection", "best")  # what was trained before there was a choice
-        found = standing(known, rule, larger_is_better=not minimize).value
+        return standing(values, rule, larger_is_better=not minimize)
+
+    def best(self, metric: str, minimize: bool = True) -> float | None:
+        """What the run has reached, None where nothing."""
+        found = self.standing(metric, minimize).value
         return None if math.isnan(found) else found
 
 
@@ -63,15 +93,25 @@ class History:
     test: Mapping[str, Any]
     """final.json: `{"number", "metrics", "low", "high", "baseline", "seconds"}`; empty until the test is done."""
 
+    @cached_property
+    def goals(self) -> tuple[tuple[str, bool], ...]:
+        """Each objective: its metric under its full name, as in `valid/median_km`, and whether it is minimised."""
+        given = self.asked.get("goal") or {}
+        found = []
+        for one in given if isinstance(given, list) else [given]:
+            for word in ("minimize", "maximize"):
+                metrics = one.get(word) or []
+                found += [(str(m), word == "minimize") for m in (metrics if isinstance(metrics, list) else [metrics])]
+        return tuple(found) or (("valid/median", True),)
+
     @property
     def goal(self) -> str:
-        """The metric that the search goes by under its full name, as in `valid/median_km`."""
-        goal = self.asked.get("goal", {})
-        return str(goal.get("minimize") or goal.get("maximize") or "valid/median")
+        """The metric that the search goes by: the first objective's."""
+        return self.goals[0][0]
 
     @property
     def minimize(self) -> bool:
-        return not self.asked.get("goal", {}).get("maximize")
+        return self.goals[0][1]
 
     @property
     def searched(self) -> list[str]:
@@ -79,38 +119,37 @@ class History:
         pins = self.asked.get("pins") or {}
         return [key for key in (self.asked.get("space", {}).get("file", {}).get("search") or {}) if key not in pins]
 
+    def drawn(self, trial: TrialHistory) -> Flat:
+        """The searched settings that a trial has."""
+        return {key: trial.config[key] for key in self.searched if key in trial.config}
+
+    def value(self, trial: TrialHistory) -> float | None:
+        """What a trial has reached of the first objective; of one that has ended, without reading its epochs."""
+        if "value" in trial.outcome and trial.name != "final":
+            found = _number(trial.outcome["value"])
+            return None if math.isnan(found) else found
+        return trial.best(self.goal, self.minimize)
+
     def ranked(self) -> list[TrialHistory]:
         """The trials that have a value, best first; those that failed in the end come last, as in the record."""
         sign = 1 if self.minimize else -1
-        scored = [(sign * value, t) for t in self.trials if (value := t.best(self.goal, self.minimize)) is not None]
+        scored = [(sign * value, t) for t in self.trials if (value := self.value(t)) is not None]
         return [trial for _, trial in sorted(scored, key=lambda pair: (pair[1].state in FAILED, pair[0]))]
 
 
 def read_history(path: Path) -> History:
     """Read a run folder; GeotuneError where it is none. Files that are missing or torn count as not yet written."""
     run = RunFolder.open(path)
-    final = read_trial(run.final) if run.final.path.is_dir() else None
-    trials = tuple(read_trial(folder) for folder in run.trials())
-    return History(run, load_yaml(run.search_yaml), trials, final, read_json(run.final_json))
+    final = TrialHistory(run.final) if run.final.path.is_dir() else None
+    trials = tuple(TrialHistory(folder) for folder in run.trials())
+    return History(run, load_written(run.search_yaml), trials, final, read_json(run.final_json))
 
 
-def read_trial(folder: TrialFolder) -> TrialHistory:
-    """One trial's folder (or `final/`); files that have not changed since the last call are not read again."""
-    return _read(folder, tuple(_stamp(path) for path in (folder.config, folder.metrics, folder.outcome)))
+def _number(value: Any, missing: float = math.nan) -> float:
+    return float(value) if isinstance(value, int | float) else missing
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-@lru_cache(maxsize=20_000)  # a search is read every few seconds, and YAML is slow
-def _read(folder: TrialFolder, stamps: tuple[tuple[int, int, int], ...]) -> TrialHistory:
-    config: Flat = {}
-    if folder.config.is_file():
-        config = flatten(load_yaml(folder.config))
-    name = str(int(folder.path.name)) if folder.path.name.isdigit() else folder.path.name
-    return TrialHistory(name, folder.path, config, tuple(folder.epochs()), read_json(folder.outcome))
+@lru_cache(maxsize=2000)  # a search that runs is read every few seconds
+def _config(path: Path, stamp: tuple[int, int, int]) -> Flat:
+    """A config file, read again when its time, size or inode has changed."""
+    return flatten(load_written(path))
