@@ -11,7 +11,7 @@ import click
 from pydantic import Field
 
 from geotune.commands.settings_help import SettingsCommand
-from geotune.config import Settings, build, parse_overrides
+from geotune.config import Settings, from_words
 from geotune.errors import GeotuneError, SettingsError
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def command(model: str, words: tuple[str, ...], table: str | None, numbers: str 
     geotune evaluate runs/demo-1 runs/demo-2 data=data/town --json numbers.json
     """
     second, words = (words[0], words[1:]) if words and _is_model(words[0]) else ("", words)
-    given = build(
-        Words, parse_overrides(words, lambda word: f"data={word}" if Path(word).is_dir() or "/" in word else "")
-    )
+    given = from_words(Words, words, lambda word: f"data={word}" if Path(word).is_dir() or "/" in word else "")
     if not given.data:
         if not Path("data/dataset.json").exists():
             raise SettingsError([("data", "which dataset? Give its folder, as in data=data/town")])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from geotune.commands.settings_help import SettingsCommand
-from geotune.config import Settings, build, parse_overrides
+from geotune.config import Settings, from_words
 from geotune.data.diagnose import PHOTO_SUFFIXES
 from geotune.errors import GeotuneError
 
@@ -48,7 +48,7 @@ def command(model: str, words: tuple[str, ...], as_json: bool, as_csv: bool, all
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     named = [word for word in words if not _is_setting(word)]
-    given = build(Words, parse_overrides(word for word in words if _is_setting(word)))
+    given = from_words(Words, (word for word in words if _is_setting(word)))
     if Path(model).is_file() or Path(model).suffix.lower() in PHOTO_SUFFIXES:
         raise GeotuneError(
             f"{model}: not the folder of a model; MODEL comes first", f"say geotune predict {_a_model()} {model}"

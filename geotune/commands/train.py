@@ -10,7 +10,7 @@ import click
 
 from geotune.commands.settings_help import SettingsCommand
 from geotune.commands.train_files import out_folder, read_file
-from geotune.config import Flat, Settings, build, parse_overrides
+from geotune.config import Flat, Settings, along_with, build, read_words
 from geotune.errors import GeotuneError, SettingsError
 
 if TYPE_CHECKING:
@@ -77,11 +77,17 @@ command.settings = ("geotune.commands.train:Words", "geotune.train.settings:Trai
 
 def read(words: tuple[str, ...], allow: tuple[str, ...] = ()) -> tuple[Words, "TrainConfig"]:
     """The command's own words and the run's settings: those of model.start, the file's, then the command line's."""
+    given, problems = read_words(words, _meant)
+    with along_with(problems):
+        own, config = _settle(given, allow)
+    return own, config
+
+
+def _settle(given: Flat, allow: tuple[str, ...]) -> tuple[Words, "TrainConfig"]:
     from geotune.data.remote.remote import absolute
     from geotune.train.settings import TrainConfig
     from geotune.train.start import settings_of_model
 
-    given = parse_overrides(words, _meant)
     own = build(Words, {key: given.pop(key) for key in list(given) if key in Words.model_fields})
     flat: Flat = {}
     if own.config:

@@ -10,7 +10,7 @@ from typing import IO
 import click
 
 from geotune.commands.settings_help import SettingsCommand
-from geotune.config import Settings, build, parse_overrides
+from geotune.config import Settings, from_words
 from geotune.errors import GeotuneError
 
 
@@ -40,7 +40,7 @@ def command(words: tuple[str, ...], port: int, host: str) -> None:
         name, _, value = word.partition("=")
         if name in ("port", "host"):
             raise GeotuneError(f"{word}: {name} is an option", f"say it as --{name} {value}")
-    runs = build(UiSettings, parse_overrides(words, lambda word: f"runs={word}" if Path(word).is_dir() else "")).runs
+    runs = from_words(UiSettings, words, lambda word: f"runs={word}" if Path(word).is_dir() else "").runs
     if not (runs / "mlflow.db").is_file():
         raise GeotuneError(
             f"runs={runs}: no MLflow store there yet (mlflow.db)",

@@ -4,8 +4,9 @@ from geotune.config.explain import unknown
 from geotune.config.lines import Loaded, line_of, places
 from geotune.config.quantities import Duration, Length, parse_duration, parse_length
 from geotune.config.schema import Setting, Settings, Spellings, settings_of
-from geotune.config.text import dump_yaml, load_yaml, parse_overrides, parse_value
+from geotune.config.text import dump_yaml, load_yaml, parse_value
 from geotune.config.tree import Flat, applicable, build, flatten, nest
+from geotune.config.words import along_with, from_words, parse_overrides, read_words
 
 __all__ = [
     "Duration",
@@ -15,10 +16,12 @@ __all__ = [
     "Setting",
     "Settings",
     "Spellings",
+    "along_with",
     "applicable",
     "build",
     "dump_yaml",
     "flatten",
+    "from_words",
     "line_of",
     "load_yaml",
     "nest",
@@ -27,6 +30,7 @@ __all__ = [
     "parse_overrides",
     "parse_value",
     "places",
+    "read_words",
     "settings_of",
     "unknown",
 ]

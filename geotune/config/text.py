@@ -1,12 +1,12 @@
-"""Settings as text: YAML 1.2 files and the `key=value` words of a command line."""
+"""Settings as YAML 1.2: a file, a value, and back to text."""
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from geotune.config.lines import Loaded, lines_of
-from geotune.errors import GeotuneError, SettingsError
+from geotune.errors import GeotuneError
 
 
 def parse_value(text: str) -> Any:
@@ -17,29 +17,6 @@ def parse_value(text: str) -> Any:
         return _yaml().load(text)
     except (YAMLError, *_YAML_BUGS):
         return text
-
-
-def parse_overrides(words: Iterable[str], meant: Callable[[str], str] = lambda word: "") -> dict[str, Any]:
-    """`["train.epochs=3", "data=x"]` -> `{"train.epochs": 3, "data": "x"}`; no `=`, no value or a double is an error.
-
-    `meant` guesses what a word without `=` was to be, as in `data=x`; empty where nothing is near.
-    """
-    flat: dict[str, Any] = {}
-    problems: list[tuple[str, str]] = []
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals or not key:
-            guess = meant(word) if not equals else ""
-            problems.append((word, "expected key=value" + (f"; did you mean {guess}?" if guess else "")))
-        elif key in flat:
-            problems.append((key, "given twice"))
-        elif not text.strip():  # YAML's null can still be written out
-            problems.append((key, "expected a value; got nothing"))
-        else:
-            flat[key] = parse_value(text)
-    if problems:
-        raise SettingsError(problems)
-    return flat
 
 
 def load_yaml(path: Path) -> Loaded:

@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from geotune.config import Flat, build, flatten, load_yaml, parse_overrides, settings_of, unknown
+from geotune.config import (
+    Flat,
+    along_with,
+    build,
+    flatten,
+    load_yaml,
+    places,
+    read_words,
+    settings_of,
+    unknown,
+)
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.demo import demo_dataset
 from geotune.errors import GeotuneError, SettingsError
@@ -18,21 +28,25 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
 
     Raises SettingsError with all faults of the command line or of the space file, GeotuneError for the dataset.
     """
-    asked, pins, full, problems = _sorted(parse_overrides(words))
+    flat, problems = read_words(words)
+    asked, pins, full, more = _sorted(flat)
+    problems += more
     if "space" not in asked:
-        problems.append(("space", "is needed; `geotune search` lists them"))
-        raise SettingsError(problems)
-    path = find(str(asked["space"]))
+        told = any(key == "space" for key, _ in problems)
+        raise SettingsError(problems if told else [*problems, ("space", "is needed; `geotune search` lists them")])
+    path = _find(str(asked["space"]), problems)
     tree = load_yaml(path)
     if full and isinstance(tree.get("full") or {}, dict):
         tree["full"] = flatten(tree.get("full") or {}) | full
-    try:
-        space = Space.parse(path.stem, tree, pins)
-    except SettingsError as error:
-        raise SettingsError(problems + error.problems, str(path) if not problems else "") from None
-    if problems:
-        raise SettingsError(problems)
-    dataset = find_data(settle(asked, space).data)
+    with along_with(problems):
+        try:
+            space = Space.parse(path.stem, tree, pins)
+            data = settle(asked, space).data
+        except SettingsError as error:
+            of_file = [key for key, _ in error.problems if not _given(key, flat)]
+            source = str(path) if len(of_file) == len(error.problems) else ""
+            raise SettingsError(error.problems, source, places(tree, of_file)) from None
+    dataset = find_data(data)
     for name in dataset.counts:
         dataset.split(name)  # its shards are there, whole and as they were, before anything starts
     plan = Plan.make(asked, space, tree, pins, _describe(dataset))
@@ -68,6 +82,20 @@ def unchanged(plan: Plan) -> None:
         raise GeotuneError(
             f"{plan.data}: the data changed since the search began ({before} -> {dataset.fingerprint})", mend
         )
+
+
+def _find(name: str, problems: list[tuple[str, str]]) -> Path:
+    try:
+        return find(name)
+    except GeotuneError as error:
+        if not problems:
+            raise
+        raise SettingsError([*problems, ("space", error.problem.removeprefix(f"space={name}: "))]) from None
+
+
+def _given(key: str, flat: Flat) -> bool:
+    """Whether a fault's key is the command line's, and not the space file's: `goal` is, with goal.minimize=…"""
+    return any(word == key or word.startswith(f"{key}.") for word in flat)
 
 
 def _sorted(flat: Flat) -> tuple[Flat, Flat, Flat, list[tuple[str, str]]]:

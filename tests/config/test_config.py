@@ -132,30 +132,6 @@ def test_no_word_crashes_the_reader(text):
     parse_value(text)
 
 
-def test_overrides():
-    flat = parse_overrides(["model.head.dropout=0.2", "data=a=b", "time=8h"])
-    assert flat == {"model.head.dropout": 0.2, "data": "a=b", "time": "8h"}
-
-
-def test_every_bad_override_is_told_at_once():
-    with pytest.raises(SettingsError) as error:
-        parse_overrides(["epochs", "=3", "lr=1", "lr=2"])
-    expected = [("epochs", "expected key=value"), ("=3", "expected key=value"), ("lr", "given twice")]
-    assert error.value.problems == expected
-
-
-def test_a_value_left_empty_and_a_word_that_is_near_a_setting():
-    with pytest.raises(SettingsError) as error:
-        parse_overrides(["space=", "time= ", "data/town", "so"], lambda word: f"data={word}" if "/" in word else "")
-    assert error.value.problems == [
-        ("space", "expected a value; got nothing"),
-        ("time", "expected a value; got nothing"),
-        ("data/town", "expected key=value; did you mean data=data/town?"),
-        ("so", "expected key=value"),
-    ]
-    assert parse_overrides(["trials=null"]) == {"trials": None}
-
-
 def test_yaml_comes_back(tmp_path):
     tree = {"b": {"x": 1e-05, "no": "no", "date": "2024-05-01", "list": [1, "8h", None]}, "a": "1e3", "long": "x " * 99}
     path = tmp_path / "a.yaml"

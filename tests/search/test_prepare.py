@@ -27,6 +27,27 @@ def test_all_misspelt_words_at_once() -> None:
     assert "'abc'" in text
 
 
+def test_faults_of_the_words_and_of_the_file_at_once_with_lines(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("# Bad?\nbase:\n  optim.lrr: 1\nsearch:\n  optim.lr: {lg: [1, 2]}\nfull:\n  train.epochs: 3\n")
+    words = (f"space={path}", "trials=3", "trials=4", "full.train.epochs=abc")
+    text = fails(*words, "tme=3h", kind=SettingsError)
+    assert "5 problems\n" in text
+    lines = [line.split()[:2] for line in text.splitlines()[1:]]
+    assert ["trials", "given"] in lines
+    assert ["tme", "no"] in lines
+    assert ["bad.yaml:3", "base.optim.lrr"] in lines
+    assert ["bad.yaml:5", "search.optim.lr"] in lines
+    assert ["full.train.epochs", "expected"] in lines, "it is not the file's"
+    assert f"2 problems in {path}" in fails(f"space={path}", kind=SettingsError)
+
+
+def test_an_unknown_space_beside_other_faults() -> None:
+    text = fails("space=dmeo", "tme=3h", kind=SettingsError)
+    assert "no such space; did you mean demo?" in text
+    assert "did you mean time?" in text
+
+
 def test_times_need_a_unit() -> None:
     assert "as in 90s, 20m, 8h" in fails("space=demo", "time=15")
 
