@@ -3,12 +3,13 @@
 import warnings
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from geotune.record.asha import pruner
 from geotune.record.folder import RunFolder
 from geotune.record.journal import Journal
 from geotune.record.plan import Plan
+from geotune.record.stopping_rule import stopping_rule
 from geotune.record.trial import STATES
 
 ENDED = "geotune:ended"
@@ -26,13 +27,13 @@ class TrialStudy:
             storage = optuna.storages.JournalStorage(self._journal)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         names = optuna.get_all_study_names(storage)  # the folder may have been renamed since
-        self.study = optuna.create_study(
-            storage=storage,
-            study_name=names[0] if names else run.name,
-            direction="maximize" if plan.maximize else "minimize",
-            load_if_exists=True,
-            pruner=pruner(plan.stopping),
-        )
+        rule = stopping_rule(plan.stopping, plan.longest)
+        if names:
+            self.study = optuna.load_study(study_name=names[0], storage=storage, pruner=rule)
+        else:
+            direction = StudyDirection.MAXIMIZE if plan.maximize else StudyDirection.MINIMIZE
+            self.study = optuna.create_study(study_name=run.name, storage=storage, direction=direction, pruner=rule)
+        self._journal.go_on()
         for point in plan.space.first[: plan.trials]:
             self.study.enqueue_trial(plan.space.encode(point), skip_if_exists=True)
         self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
