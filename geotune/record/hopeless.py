@@ -40,7 +40,7 @@ class Hopeless(optuna.pruners.BasePruner):
         value = standing(trial, epoch, sign)
         baseline = study.user_attrs.get(BASELINE)
         if baseline is not None and value > sign * baseline - MARGIN * abs(baseline):
-            return f"no better than predicting one place after {epoch} epochs"
+            return f"no better than predicting one place after epoch {epoch}"
         if not self.far or math.isinf(value):
             return ""
         best = _best((other for other in started(study) if other.number != trial.number), sign)
@@ -50,7 +50,7 @@ class Hopeless(optuna.pruners.BasePruner):
         for at in (epoch, seconds):
             if at is not None and not self._far_behind(sign * value, sign * standing(best, at, sign), sign):
                 return ""
-        return f"far behind trial {best.number} after {epoch} epochs"
+        return f"far behind trial {best.number} after epoch {epoch}"
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return bool(self.why(study, trial))

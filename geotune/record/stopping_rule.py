@@ -30,7 +30,7 @@ class Rule(optuna.pruners.BasePruner):
         if epoch is None:
             return ""
         if math.isnan(trial.intermediate_values[epoch]):
-            return f"its error is not a number after {epoch} epochs"
+            return f"its error is not a number after epoch {epoch}"
         return next((why for rule in self.rules if (why := rule.why(study, trial))), "")
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -44,7 +44,7 @@ class OptunaRule:
         self.name, self.pruner = name, pruner
 
     def why(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        return f"by the {self.name} rule after {trial.last_step} epochs" if self.pruner.prune(study, trial) else ""
+        return f"by the {self.name} rule after epoch {trial.last_step}" if self.pruner.prune(study, trial) else ""
 
 
 def stopping_rule(settings: StoppingSettings, epochs: int) -> Rule:
@@ -57,7 +57,7 @@ def stopping_rule(settings: StoppingSettings, epochs: int) -> Rule:
         rungs = Rungs(grace, factor, settings.resource)
         return Rule(Hopeless(rungs, settings.far), ASHA(rungs, enough, settings.rungs_by))
     if settings.rule == "median":
-        median = optuna.pruners.MedianPruner(n_startup_trials=enough, n_warmup_steps=grace - 1)
+        median = optuna.pruners.MedianPruner(n_startup_trials=enough, n_warmup_steps=grace)
         return Rule(OptunaRule("median", median))
     if settings.rule == "hyperband":
         most = max(epochs, grace)
