@@ -21,7 +21,7 @@ class Rungs:
 
     def epoch(self, trial: FrozenTrial, rung: int) -> int | None:
         """The epoch with which a trial is at a rung; None where the photos of its epochs are not known."""
-        wanted = self.grace * self.factor**rung
+        wanted = int(self.grace * self.factor**rung)
         if self.resource == "epochs":
             return wanted
         photos = pace(trial, "photos")

@@ -33,12 +33,15 @@ def test_none_lets_all_else_run() -> None:
 def test_asha_reads_all_its_settings() -> None:
     even, backbones = [[1.0] * 3] * 4, [{"model.backbone": "a"}] * 4 + [{"model.backbone": "b"}]
     behind = study_with([*even, [1.5, 1.5, 1.5]], params=backbones, pace=[{"photos": 50}] * 5)
-    assert why(behind, grace=3) and not why(behind, grace=2)
-    assert why(behind, grace=1, factor=3) and not why(behind, grace=1, factor=4)
+    assert why(behind, grace=3)
+    assert not why(behind, grace=2)
+    assert why(behind, grace=1, factor=3)
+    assert not why(behind, grace=1, factor=4)
     assert not why(behind, grace=3, enough=6)
     assert not why(behind, grace=3, rungs_by="model.backbone")
     assert why(behind, grace=2, far=1.4)
-    assert why(behind, grace=150, resource="photos") and not why(behind, grace=200, resource="photos")
+    assert why(behind, grace=150, resource="photos")
+    assert not why(behind, grace=200, resource="photos")
 
 
 def test_median_is_that_of_the_ended_trials_after_the_grace() -> None:
