@@ -42,3 +42,18 @@ def test_a_trial_runs_on_one_node_whatever_the_others_have() -> None:
     assert slots(Shape(4, 1), mixed) == 3
     with pytest.raises(GeotuneError, match="fit on one node"):
         shape(SearchSettings(address="auto", gpus=3), mixed)
+
+
+def test_nodes_that_an_autoscaler_starts_count_where_they_are_known() -> None:
+    """The head of cluster.yaml: no CPUs for trials, no workers yet, kinds of nodes from its autoscaler."""
+    settings, head = SearchSettings(address="auto"), ((0.0, 0.0),)
+    assert shape(settings, Offer(head, ((0, 0), (8, 1)))) == Shape(8, 1)
+    assert shape(settings, Offer(head, ((0, 0), (4, 0)))) == Shape(1, 0)
+    assert slots(Shape(8, 1), Offer(head, ((8, 1),))) == 0, "none is there yet"
+    larger = SearchSettings(address="auto", gpus=2, cpus=8)
+    told = "asks for 8 CPU and 2 GPU; there is 1 node with 0 CPUs and 0 GPUs, and the autoscaler starts nodes with"
+    with pytest.raises(GeotuneError, match=told):
+        shape(larger, Offer(head, ((8, 1),)))
+    with pytest.raises(GeotuneError) as nothing_grows:
+        shape(larger, Offer(head, ()))
+    assert nothing_grows.value.problem.endswith("there is 1 node with 0 CPUs and 0 GPUs")
