@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.storages.journal import BaseJournalBackend
 
 from geotune.errors import GeotuneError
+from geotune.record.driver import GLANCE_SECONDS, lock_of
 
 NEW_TRIAL = b'{"op_code":4,'
 """How the line begins that creates a trial (optuna.storages.journal's CREATE_TRIAL); no JSON text holds a line end."""
@@ -32,9 +33,9 @@ class Journal(BaseJournalBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = FileLock(f"{path}.lock")
+        self._lock = lock_of(path)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=GLANCE_SECONDS)
         except Timeout:
             raise GeotuneError(
                 f"{path.parent}: another geotune is running this search", "wait for it, or stop it first"
