@@ -116,6 +116,32 @@ class Parameter:
             return round(math.log2(value))
         return value
 
+    def at(self, quantile: float) -> Any:
+        """The value, as Optuna sees it, below which lies such a share (0 to below 1) of what chance would draw."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices[int(quantile * len(distribution.choices))]
+        if isinstance(distribution, IntDistribution):
+            return distribution.low + int(quantile * (distribution.high - distribution.low + 1))
+        assert isinstance(distribution, FloatDistribution)
+        low, high = distribution.low, distribution.high
+        if not distribution.log:
+            return low + quantile * (high - low)
+        return min(high, max(low, math.exp(math.log(low) + quantile * (math.log(high) - math.log(low)))))
+
+    @property
+    def continuous(self) -> bool:
+        return isinstance(self.distribution, FloatDistribution)
+
+    @property
+    def each(self) -> list[Any]:
+        """Every value as Optuna sees it, of a parameter that is not continuous."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return list(distribution.choices)
+        assert isinstance(distribution, IntDistribution)
+        return list(range(distribution.low, distribution.high + 1))
+
     @property
     def samples(self) -> tuple[Any, ...]:
         """Values that show whether a setting can take the whole range: all choices, or both ends."""

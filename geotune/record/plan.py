@@ -14,16 +14,23 @@ from pydantic import Field
 from geotune import __version__
 from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, load_yaml, nest
 from geotune.errors import GeotuneError, SettingsError
-from geotune.geo.metrics import larger_is_better, on_scale
+from geotune.geo.metrics import Extent
 from geotune.model.settings import WINNER
+from geotune.record import goals, samplers
 from geotune.record.folder import RunFolder, write_atomic
-from geotune.record.space import Goal, Space
+from geotune.record.goals import Goal, Objective
+from geotune.record.limits import Limit, limits
+from geotune.record.samplers import SamplerName
+from geotune.record.space import Space
+from geotune.record.space_file import faults_of, spelt_words
 from geotune.record.stopping import StoppingSettings
 from geotune.train.selection import Rule, selected_metric, standing
 from geotune.train.settings import TrainConfig
 
 OTHER_WORK = ("model.", "input.", "train.epoch_photos", "train.batch_size", "train.precision")
 """Settings, or beginnings of them, on which the time of an epoch depends."""
+TRIALS = 64
+"""Trials of a search of which nobody said how many."""
 LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
 
 
@@ -40,12 +47,19 @@ class SearchSettings(Settings):
     """Trials at the most. Default: the space's."""
     time: Duration | None = Field(None, gt=0)
     """Wall-clock time, the final training included, as in 20m or 8h. Default: the space's."""
+    gpu_hours: float | None = Field(None, gt=0)
+    """Hours of the GPUs that its trainings hold, the final training included: 2 GPUs for 3 hours are 6. Default: the
+    space's."""
     seed: int = Field(0, ge=0)
     """Seed of the proposals and of every training run."""
     goal: Goal | None = None
     """Metric that decides. Default: the space's."""
-    sampler: Literal["tpe", "random"] | None = None
-    """Who proposes: Optuna's tree-structured Parzen estimator, or chance. Default: the space's."""
+    where: list[str] = []
+    """What a trial must keep to, as in where='seconds_per_epoch < 60': one that does not never wins. Default: the
+    space's."""
+    sampler: SamplerName | None = None
+    """Who proposes. tpe: Optuna's tree-structured Parzen estimator; gp: its Gaussian process; qmc: points spread
+    evenly; grid: every combination; random: chance. Default: the space's."""
     stopping: StoppingSettings = StoppingSettings()
     executor: Literal["ray", "inline"] = "ray"
     """Who runs the trials: Ray Tune, or this process, one at a time."""
@@ -58,33 +72,29 @@ class SearchSettings(Settings):
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Processes that share the batches of the full training, a GPU each. auto: one a GPU, if each gets 32 photos; one
     for a head that compares the photos of a batch (retrieval), as each process would compare its own alone."""
+    notify: str = ""
+    """Shell command that runs at a new best trial, a failure and the end; $GEOTUNE_EVENT (best, failure, end),
+    $GEOTUNE_RUN, $GEOTUNE_TRIAL, $GEOTUNE_VALUE and $GEOTUNE_TEXT say what it was."""
     tracking: str = ""
     """MLflow tracking URI, or none. Default: a store of its own in the runs folder."""
 
 
 def settle(asked: Flat, space: Space) -> SearchSettings:
-    """The words of the command line over those of the space file."""
+    """The words of the command line over those of the space file; SettingsError with all that does not go together."""
     file = space.file
     own: Flat = {"trials": file.budget.trials, "sampler": file.sampler, "data": file.data, "space": space.name}
-    own |= {"time": flatten(file.budget).get("time")}
+    own |= {key: flatten(file.budget).get(key) for key in ("time", "gpu_hours")} | {"where": file.where}
     own |= {f"stopping.{key}": value for key, value in flatten(file.stopping).items()}
+    asked = spelt_words(flatten(asked))
     if not any(key.startswith("goal.") for key in asked):
         own |= {f"goal.{key}": value for key, value in flatten(file.goal).items()}
     settings = build(SearchSettings, {k: v for k, v in (own | asked).items() if v is not None})
-    _check_goal(settings.goal or file.goal)
+    problems = faults_of(lambda: goals.check(settings.goal or file.goal), lambda: limits(settings.where))
+    rule, count = settings.stopping.rule, len((settings.goal or file.goal).all)
+    problems += samplers.problems(settings.sampler or file.sampler, space.parameters, rule, count)
+    if problems:
+        raise SettingsError(problems)
     return settings
-
-
-def _check_goal(goal: Goal) -> None:
-    """A goal is one validation error, in the direction in which it is better."""
-    metric = goal.metric
-    if bool(goal.minimize) == bool(goal.maximize):
-        raise SettingsError([("goal", "expected minimize or maximize, one of the two")])
-    if not metric.startswith("valid/") or metric.startswith("valid/loss"):
-        raise SettingsError([("goal", f"expected an error on the validation photos, as valid/median; got {metric}")])
-    if larger_is_better(metric) != bool(goal.maximize):
-        right = "maximize" if goal.minimize else "minimize"
-        raise SettingsError([("goal", f"{metric} is better the other way; did you mean goal.{right}={metric}?")])
 
 
 @dataclass(frozen=True)
@@ -95,8 +105,10 @@ class Plan:
     space: Space
     words: Flat
     """Settings that stand alone in every config: data, seed, device."""
-    goal: str
-    """The metric's full key, on the data's scale: `valid/median_m`."""
+    goals: tuple[Objective, ...]
+    """What the search goes by; the first leads."""
+    where: tuple[Limit, ...]
+    """What a trial must keep to."""
     extent: str
     tree: dict[str, Any]
     """What search.yaml holds."""
@@ -112,22 +124,23 @@ class Plan:
             data: describes the dataset: path, extent, fingerprint, counts.
         """
         settings = settle(asked, space).model_copy(update={"data": data["path"]})
-        goal = settings.goal or space.file.goal
+        extent: Extent = data["extent"]
+        found = goals.objectives(settings.goal or space.file.goal, extent)
         words = {"data": data["path"], "seed": settings.seed}
         versions = {name: metadata.version(name) for name in LIBRARIES}
         about = {"geotune": __version__, "python": platform.python_version(), **versions}
-        metric = on_scale(goal.metric, data["extent"])
         for given in (space.fixed, flatten(space.file.full)):
-            selected_metric(str(given.get("train.select", metric)), data["extent"])
+            selected_metric(str(given.get("train.select", found[0].metric)), extent)
         written = {
-            "goal": {"maximize" if goal.maximize else "minimize": metric},
+            "goal": {found[0].direction: found[0].metric},
+            "goals": [{goal.direction: goal.metric} for goal in found],
             "settings": nest({k: v for k, v in flatten(settings).items() if v is not None}),
             "dataset": data,
             "pins": pins,
             "space": {"name": space.name, "file": tree},
             "versions": about,
         }
-        return cls(settings, space, words, metric, data["extent"], written)
+        return cls(settings, space, words, found, limits(settings.where, extent), extent, written)
 
     @classmethod
     def read(cls, run: RunFolder) -> "Plan":
@@ -136,18 +149,35 @@ class Plan:
         try:
             settings = build(SearchSettings, flatten(tree["settings"]), str(run.search_yaml))
             space = Space.parse(tree["space"]["name"], tree["space"]["file"], tree["pins"], str(run.search_yaml))
-            extent, metric = tree["dataset"]["extent"], (settings.goal or Goal()).metric
+            extent: Extent = tree["dataset"]["extent"]
+            found = goals.objectives(settings.goal or space.file.goal, extent)
         except (KeyError, TypeError) as error:
             raise GeotuneError(f"{run.search_yaml}: {error} is missing", "restore the file from a copy") from None
         words = {"data": settings.data, "seed": settings.seed}
-        return cls(settings, space, words, on_scale(metric, extent), extent, tree)
+        return cls(settings, space, words, found, limits(settings.where, extent), extent, tree)
 
     def write(self, run: RunFolder) -> None:
         write_atomic(run.search_yaml, dump_yaml(self.tree))
 
     @property
+    def goal(self) -> str:
+        """The first goal's metric, on the data's scale: `valid/median_m`."""
+        return self.goals[0].metric
+
+    @property
     def trials(self) -> int:
-        return self.settings.trials or self.space.file.budget.trials
+        """Trials at the most; of a grid never more than it has combinations."""
+        asked = self.settings.trials or self.space.file.budget.trials
+        return min(asked or self.most, self.most) if self.most else asked or TRIALS
+
+    @property
+    def most(self) -> int | None:
+        """How many different proposals there are: of a grid its combinations; None without end."""
+        return self.space.combinations if self.sampler == "grid" else None
+
+    @property
+    def sampler(self) -> SamplerName:
+        return self.settings.sampler or self.space.file.sampler
 
     @property
     def stopping(self) -> StoppingSettings:
@@ -160,7 +190,8 @@ class Plan:
 
     @property
     def maximize(self) -> bool:
-        return bool(self.settings.goal and self.settings.goal.maximize)
+        """Whether more of the first goal's metric is better."""
+        return self.goals[0].maximize
 
     @property
     def baseline_key(self) -> str:

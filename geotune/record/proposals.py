@@ -45,7 +45,7 @@ class Proposer:
             sampler = optuna.samplers.TPESampler(
                 seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._startup
             )
-        directions = ["maximize" if self.plan.maximize else "minimize"]
+        directions = [goal.direction for goal in self.plan.goals]
         study = optuna.create_study(storage=Snapshot(known), sampler=sampler, directions=directions)
         trial = study.ask()
         self.space.draw(trial)

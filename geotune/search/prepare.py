@@ -20,6 +20,8 @@ from geotune.errors import GeotuneError, SettingsError
 from geotune.record.library import find
 from geotune.record.plan import Plan, SearchSettings, settle
 from geotune.record.space import Space
+from geotune.search.basis import basis
+from geotune.record.space_file import spelt_words
 from geotune.train.settings import TrainConfig
 
 
@@ -29,6 +31,7 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
     Raises SettingsError with all faults of the command line or of the space file, GeotuneError for the dataset.
     """
     flat, problems = read_words(words)
+    flat = spelt_words(flat)
     asked, pins, full, more = _sorted(flat)
     problems += more
     if "space" not in asked:
@@ -50,6 +53,7 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
     for name in dataset.counts:
         dataset.split(name)  # its shards are there, whole and as they were, before anything starts
     plan = Plan.make(asked, space, tree, pins, _describe(dataset))
+    plan.tree.update(basis(plan, words, path))
     return plan, dataset
 
 
@@ -71,17 +75,6 @@ def pinned(plan: Plan) -> list[str]:
         for key, value in plan.tree["pins"].items()
         if key in searched
     ]
-
-
-def unchanged(plan: Plan) -> None:
-    """Check that a run's data is still what it was asked with; GeotuneError says what is not."""
-    dataset = open_dataset(plan.data)
-    before = plan.tree["dataset"]["fingerprint"]
-    if dataset.fingerprint != before:
-        mend = "bring the data back as it was, or start a new search"
-        raise GeotuneError(
-            f"{plan.data}: the data changed since the search began ({before} -> {dataset.fingerprint})", mend
-        )
 
 
 def _find(name: str, problems: list[tuple[str, str]]) -> Path:

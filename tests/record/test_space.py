@@ -127,7 +127,7 @@ def test_pins_are_checked() -> None:
 def test_a_duplicate_key_in_a_file_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("budget: {trials: 3}\nsearch:\n  optim.lr: {log: [1e-5, 1e-2]}\n  optim.lr: {log: [1e-5, 1e-3]}\n")
-    with pytest.raises(GeotuneError, match=r"line 4: .*duplicate key"):
+    with pytest.raises(GeotuneError, match=r"s.yaml:4: .*duplicate key"):
         load_yaml(path)
 
 

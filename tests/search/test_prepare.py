@@ -116,7 +116,7 @@ def test_the_goal_selects_the_epoch_unless_told(make_search) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["goal.minimize=valid/median", "goal.maximize=valid/within_750km"], "one of the two"),
+        (["goal.minimize=[valid/median, valid/median]"], "valid/median is named twice"),
         (["goal.maximize=valid/median"], "did you mean goal.minimize=valid/median?"),
         (["goal.minimize=valid/within_750km"], "did you mean goal.maximize=valid/within_750km?"),
         (["goal.minimize=train/loss"], "an error on the validation photos"),

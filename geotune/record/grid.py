@@ -1,0 +1,57 @@
+"""A grid: every combination of a space's values, each once; a number names one.
+
+Where a condition does not hold, the parameter is left out, so what differs only there is one combination.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from geotune.config import Flat
+from geotune.record.parameter import Parameter
+
+if TYPE_CHECKING:
+    from geotune.record.space import Space
+
+
+def count(space: "Space") -> int:
+    """How many combinations there are."""
+    return _count(space, space.parameters, {}, {})
+
+
+def combination(space: "Space", number: int) -> dict[str, Any]:
+    """One combination (0 to count - 1) as Optuna sees it, the last parameter changing fastest."""
+    seen: dict[str, Any] = {}
+    drawn: Flat = {}
+    known: dict[Any, int] = {}
+    for place, parameter in enumerate(space.parameters):
+        if not space.applies(parameter, drawn):
+            continue
+        for value in parameter.each:
+            drawn[parameter.key] = parameter.decode(value)
+            below = _count(space, space.parameters[place + 1 :], drawn, known)
+            if number < below:
+                seen[parameter.key] = value
+                break
+            number -= below
+    return seen
+
+
+def _count(space: "Space", parameters: Sequence[Parameter], drawn: Flat, known: dict[Any, int]) -> int:
+    """Combinations of some parameters under the values drawn above them.
+
+    Only values that a condition below asks for matter: `known` remembers the counts by them, or a grid of a million
+    would be walked.
+    """
+    if not parameters:
+        return 1
+    asked = {parent for parameter in parameters for parent in parameter.when}
+    key = (len(parameters), tuple(sorted((k, repr(v)) for k, v in drawn.items() if k in asked)))
+    if key not in known:
+        parameter, *rest = parameters
+        if space.applies(parameter, drawn):
+            values = [parameter.decode(value) for value in parameter.each]
+            total = sum(_count(space, rest, drawn | {parameter.key: value}, known) for value in values)
+        else:
+            total = _count(space, rest, drawn, known)
+        known[key] = total
+    return known[key]
