@@ -20,8 +20,8 @@ from geotune.errors import GeotuneError, SettingsError
 from geotune.record.library import find
 from geotune.record.plan import Plan, SearchSettings, settle
 from geotune.record.space import Space
-from geotune.search.basis import basis
 from geotune.record.space_file import spelt_words
+from geotune.search.basis import basis
 from geotune.train.settings import TrainConfig
 
 

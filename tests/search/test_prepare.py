@@ -8,7 +8,7 @@ from geotune.errors import GeotuneError, SettingsError
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.search.preflight import check_optimisers
-from geotune.search.prepare import pinned, prepare, unchanged
+from geotune.search.prepare import pinned, prepare
 
 
 def fails(*words: str, kind: type[GeotuneError] = GeotuneError) -> str:
@@ -88,14 +88,6 @@ def test_pins_and_settings_of_the_search(make_search) -> None:
 def test_a_goal_on_the_wrong_scale(make_search) -> None:
     with pytest.raises(GeotuneError, match="km"):
         make_search("goal.minimize=valid/median_m")
-
-
-def test_changed_data_is_refused(make_search) -> None:
-    _, plan = make_search()
-    unchanged(plan)
-    plan.tree["dataset"]["fingerprint"] = "other"
-    with pytest.raises(GeotuneError, match="changed since the search began"):
-        unchanged(plan)
 
 
 def test_settings_of_the_full_training_on_the_command_line(make_search) -> None:
