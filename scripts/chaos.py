@@ -20,16 +20,20 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from disorder.instants import Instant, draw
 from disorder.kills import KINDS, pause
 from disorder.tracked import in_mlflow
 from disorder.verdict import Told, different, duplicated_in_study, lost, redone, told
 from disorder.world import World
+
+from geotune.data.threads import local_cpus
 
 PATIENCE = 3
 """So many times geotune may end by itself, in an error, before the search is given up; every one is told."""
@@ -38,53 +42,43 @@ SECONDS = 1800.0
 
 
 class Chaos:
-    """One search with its kills: their order and instants are a function of the seed."""
+    """One search with its kills; `done`, `errors` and `before` say what happened."""
 
-    def __init__(self, world: World, kinds: list[str], kills: int, pause_seconds: float, seed: int) -> None:
-        self.world, self.pause_seconds = world, pause_seconds
-        self.chance = random.Random(seed)
-        drawn = [kinds[number % len(kinds)] for number in range(kills)]
-        self.chance.shuffle(drawn)
-        if kills >= 4 and "driver" in drawn:  # the last one in the full training
-            drawn.append(drawn.pop(drawn.index("driver")))
-        self.due = [*sorted(self.chance.uniform(0, world.trials - 1) for _ in drawn[1:]), float(world.trials)]
-        if kills < 4:
-            self.due = sorted(self.chance.uniform(0, world.trials - 1) for _ in drawn)
-        self.drawn = drawn
+    def __init__(self, world: World, instants: list[Instant], pause_seconds: float, chance: random.Random) -> None:
+        self.world, self.instants, self.pause_seconds, self.chance = world, instants, pause_seconds, chance
         self.before: Told = {}
+        """Every epoch that was told before some kill."""
         self.done: list[str] = []
         self.errors: list[str] = []
-        self._last = (0, time.monotonic())
+        self._epochs, self._heard = 0, time.monotonic()
 
     def run(self) -> None:
         """Run the search to its end, with everything on the way."""
         self.world.begin()
-        paused = not self.pause_seconds
-        for kind, due in zip(self.drawn, self.due, strict=True):
-            if not paused and due > self.world.trials / 2:
+        for number, instant in enumerate(self.instants):
+            if number == len(self.instants) // 2:
                 self._pause()
-                paused = True
-            if not self._wait(due):
+            if not self._wait(instant.begun):
                 break
-            time.sleep(self.chance.uniform(0, 4 if due < self.world.trials else 1))
-            self._kill(kind)
-        if not paused and self._wait(self.world.trials / 2):
+            time.sleep(instant.delay_seconds)
+            self._kill(instant.kind)
+        if not self.instants and self._wait(self.world.trials / 2):
             self._pause()
         while self._goes_on():
             time.sleep(0.2)
-        if (self.world.run is not None) and self.world.server is not None:
+        if self.world.server is not None:
             self.world.settle_server()
-            self.world.geotune("sync", str(self.world.run.path)).wait()
+            self.world.geotune("sync", str(self.world.run.path)).wait()  # what an outage at the very end kept back
 
     def _wait(self, begun: float) -> bool:
-        """Until more than so many trials have begun (of all: the full training too); False if it ends before."""
+        """Until an instant is due; False if the search ends before."""
         while self._goes_on():
-            run = self.world.run
-            trials = sum(1 for _ in run.trials()) if run else 0
-            if trials > begun if begun < self.world.trials else run is not None and run.final.epochs():
+            if begun < 0:
                 return True
-            if begun < 1 and run is None:
-                return True  # a kill in the start
+            run = self.world.run
+            fresh = self._epochs > len(self.before)
+            if run and fresh and (sum(1 for _ in run.trials()) > begun or run.final.epochs()):
+                return True
             time.sleep(0.02)
         return False
 
@@ -93,16 +87,16 @@ class Chaos:
         world = self.world
         assert world.search is not None
         epochs = len(told(world.run)) if world.run else 0
-        if epochs > self._last[0]:
-            self._last = (epochs, time.monotonic())
-        if time.monotonic() - self._last[1] > SECONDS:
+        if epochs > self._epochs:
+            self._epochs, self._heard = epochs, time.monotonic()
+        if time.monotonic() - self._heard > SECONDS:
             raise SystemExit(f"the search hangs:\n{world.last_words()}")
         code = world.search.poll()
         if code is None:
             return True
         if code == 0:
             return False
-        if code != -9:
+        if code != -signal.SIGKILL:
             self.errors.append(f"geotune ended with {code}: {world.last_words()}")
             print(self.errors[-1], flush=True)
             if len(self.errors) > PATIENCE:
@@ -121,6 +115,8 @@ class Chaos:
             time.sleep(0.05)  # nothing of this kind is alive at this instant
 
     def _pause(self) -> None:
+        if not self.pause_seconds:
+            return
         count = pause(self.world, self.pause_seconds)
         print(f"       {count} processes stopped for {self.pause_seconds:g} s and continued", flush=True)
 
@@ -143,7 +139,8 @@ def main() -> None:
     began = time.monotonic()
     world = World(work, trials, ray={"worker", "node"} & set(kinds) != set(), server="server" in kinds, seed=words.seed)
     try:
-        chaos = Chaos(world, kinds, words.kills, words.pause, words.seed)
+        chance = random.Random(words.seed)
+        chaos = Chaos(world, draw(kinds, words.kills, trials, chance), words.pause, chance)
         chaos.run()
         world.close()
         found = verdict(world, chaos)
@@ -160,16 +157,13 @@ def main() -> None:
 
 def verdict(world: World, chaos: Chaos) -> dict[str, Any]:
     """Every figure, and what is behind it."""
-    import torch
-
-    torch.set_num_threads(1)  # as every trial has, so that sums are added up in the same order
     run = world.run
     assert run is not None
     gone = lost(run, world.trials, chaos.before)
     missing, twice = in_mlflow(run, world.work / "runs" / "mlflow.db")
     twice += duplicated_in_study(run)
     again = redone(world.trace)
-    other = different(run, world.work / "undisturbed")
+    other = different(run, world.work / "undisturbed", 1 if world.cluster else local_cpus())
     states = Counter(json.loads(t.outcome.read_text())["state"] for t in run.trials() if t.outcome.is_file())
     found: dict[str, Any] = {
         "lost": len(gone),
@@ -185,10 +179,10 @@ def verdict(world: World, chaos: Chaos) -> dict[str, Any]:
         "details": [*gone, *twice, *missing, *other, *chaos.errors],
     }
     found["details"] += [f"{name}, attempt {a + 1}: {n} epochs redone" for (name, a), n in again.items() if n > 1]
-    dealt = len(chaos.done) == len(chaos.drawn)
+    dealt = len(chaos.done) == len(chaos.instants)
     found["passed"] = dealt and not found["details"]
     if not dealt:
-        found["details"].append(f"the search ended after {len(chaos.done)} of {len(chaos.drawn)} kills")
+        found["details"].append(f"the search ended after {len(chaos.done)} of {len(chaos.instants)} kills")
     return found
 
 

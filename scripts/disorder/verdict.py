@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from geotune.config import build, flatten, load_yaml
 from geotune.record.folder import RunFolder, TrialFolder, read_json, read_lines
 from geotune.train.loop import train
@@ -78,10 +80,14 @@ def redone(trace: Path) -> dict[tuple[str, int], int]:
     return found
 
 
-def different(run: RunFolder, work: Path) -> list[str]:
-    """Epochs of trials, and of the full training, whose metrics an undisturbed `train()` of the same config has not."""
+def different(run: RunFolder, work: Path, final_threads: int) -> list[str]:
+    """Epochs of trials, and of the full training, whose metrics an undisturbed `train()` of the same config has not.
+
+    As many threads as theirs add up sums in the same order: a trial has one.
+    """
     problems = []
     for folder in [*run.trials(), run.final]:
+        torch.set_num_threads(final_threads if folder == run.final else 1)
         problems += _different(folder, work / folder.path.name)
     return problems
 

@@ -32,7 +32,7 @@ SPACE: dict[str, Any] = {
         "model.head.cells": {"choice": [4, 8], "when": {"model.head.name": ["cells"]}},
         "optim.lr": {"log": [1e-4, 1e-2]},
     },
-    "full": {"train.epochs": 2 * EPOCHS},
+    "full": {"train.epochs": EPOCHS + 2},
 }
 
 
