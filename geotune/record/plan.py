@@ -69,6 +69,10 @@ class SearchSettings(Settings):
     """CPUs a trial. Default: the machine's CPUs shared out among its GPUs; without a GPU 1."""
     gpus: float | None = Field(None, ge=0)
     """GPUs a trial, as in 1 or 0.25. Default: 1 where there are GPUs."""
+    packing: Literal["none", "auto"] = "none"
+    """auto: trials share a GPU, as many as the first one measured on it leaves room for; instead of gpus=."""
+    dashboard: bool = False
+    """Start Ray's dashboard with a Ray of one's own, on 127.0.0.1; it needs ray[default]."""
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Processes that share the batches of the full training, a GPU each. auto: one a GPU, if each gets 32 photos; one
     for a head that compares the photos of a batch (retrieval), as each process would compare its own alone."""
