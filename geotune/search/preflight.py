@@ -12,10 +12,11 @@ from geotune.train.settings import OptimSettings
 from geotune.train.start import model_in, weights_of
 
 
-def find_all_weights(space: Space) -> list[Weights]:
+def find_all_weights(space: Space, *, fetch: bool = True) -> list[Weights]:
     """The weights of every backbone of the space, or of the models that its trials begin with (model.start).
 
-    SettingsError lists all that are missing, with their mends.
+    Without `fetch` those that this machine lacks are only asked for. SettingsError lists all that are missing, with
+    their mends.
     """
     found: list[Weights] = []
     problems: list[tuple[str, str]] = []
@@ -23,7 +24,7 @@ def find_all_weights(space: Space) -> list[Weights]:
     sought = product(space.possible("model.backbone"), space.possible("model.weights")) if "" in starts else ()
     for name, weights in sought:
         try:
-            found.append(find_weights(str(name), str(weights)))
+            found.append(find_weights(str(name), str(weights), fetch=fetch))
         except GeotuneError as error:
             problems.append((str(name), str(error)))
     later = str(flatten(space.file.full).get("model.start", ""))  # a folder that is missing is told before the trials
