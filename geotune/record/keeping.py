@@ -1,7 +1,8 @@
 """What a search keeps on disk of its trials' work: best.yaml, and the checkpoints that may still be wanted."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.outcome import Outcome
@@ -15,13 +16,13 @@ CANDIDATES = 3
 class Keeping:
     """Follows the ranked trials: `ranked` is the record's order, best first, at the time of the call."""
 
-    def __init__(self, run: RunFolder, plan: Plan, ranked: Sequence[TrialView]) -> None:
+    def __init__(self, run: RunFolder, plan: Plan, ranked: Iterable[TrialView]) -> None:
         self.run, self.plan = run, plan
         self._written = (-1, math.nan)  # the trial in best.yaml, and its value
         self._kept = self._candidates(ranked)
         self.write_best(ranked)
 
-    def write_best(self, ranked: Sequence[TrialView]) -> None:
+    def write_best(self, ranked: Iterable[TrialView]) -> None:
         """Keep best.yaml current."""
         view = next(iter(ranked), None)
         if view is None or self._written == (view.number, view.best):
@@ -30,7 +31,7 @@ class Keeping:
         write_atomic(self.run.best_yaml, head + self.run.trial(view.number).config.read_text(encoding="utf-8"))
         self._written = (view.number, view.best)
 
-    def drop_checkpoints(self, ended: int, ranked: Sequence[TrialView]) -> None:
+    def drop_checkpoints(self, ended: int, ranked: Iterable[TrialView]) -> None:
         """Of a trial that has just ended, and of those that it has overtaken; the candidates' newest stay."""
         candidates = self._candidates(ranked)
         for number in {ended} | self._kept - candidates:
@@ -42,7 +43,9 @@ class Keeping:
         for number in self._kept:
             self.run.trial(number).drop_checkpoints()
 
-    def _candidates(self, ranked: Sequence[TrialView]) -> set[int]:
+    def _candidates(self, ranked: Iterable[TrialView]) -> set[int]:
         """Trials that have ended and whose weights the full training may begin with."""
-        ended = [view.number for view in ranked if view.state in (Outcome.COMPLETE, Outcome.STOPPED)]
-        return set(ended[:CANDIDATES] if self.plan.full_from_winner else [])
+        if not self.plan.full_from_winner:
+            return set()
+        ended = (view.number for view in ranked if view.state in (Outcome.COMPLETE, Outcome.STOPPED))
+        return set(islice(ended, CANDIDATES))

@@ -1,29 +1,30 @@
 """The record of a search: it issues trials, takes epochs, decides who stops, and knows after any kill what is due.
 
 The Optuna study in the run folder's journal is the only state. Executors run what `issue` gives and do what `report`
-answers; none of them decides anything. Before each proposal the sampler is seeded from (seed, trial number), so the
+answers; none of them decides anything. A proposal sees what the study was at an instant that the journal tells, so the
 same record gives the same proposal.
 """
 
-import json
-import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from geotune.config import dump_yaml, flatten, nest
-from geotune.record.folder import RunFolder, append_line, write_atomic
-from geotune.record.keeping import CANDIDATES, Keeping
+from geotune.record.ahead import AHEAD, Ahead, Proposed
+from geotune.record.folder import RunFolder, write_atomic
+from geotune.record.keeping import CANDIDATES
 from geotune.record.plan import Plan
-from geotune.record.standings import BASELINE
-from geotune.record.study import ENDED, TrialStudy
-from geotune.record.trial import FAILED, STATES, Assignment, Decision, Outcome, TrialView, view_of
+from geotune.record.proposals import Proposer
+from geotune.record.study import TrialStudy
+from geotune.record.trial import ATTEMPT, FRUITLESS, SEEN, Assignment, Decision, Outcome, TrialView, drawn_of
+from geotune.record.trials import Trials
 
 __all__ = ["CANDIDATES", "Record"]
 
+ENDED = "geotune:ended"
+"""Study attribute: why the search ended for good although trials were left; empty where it goes on."""
 HOPELESS = 3
 """So many trials that crashed for good, and no result at all, end a search."""
 RETRIES = 2
@@ -31,24 +32,35 @@ RETRIES = 2
 
 
 class Record:
-    """Open for one driver until `close()`. Thread-safe: Ray's callbacks and the display come from several threads."""
+    """Open for one driver until `close()`. Thread-safe: Ray's callbacks and the display come from several threads.
 
-    def __init__(self, run: RunFolder) -> None:
+    Args:
+        now: unix seconds for what is written, or the clock of a simulated search.
+        background: whether proposals are prepared in a thread of their own, or in the caller's.
+    """
+
+    def __init__(self, run: RunFolder, *, now: Callable[[], float] = time.time, background: bool = True) -> None:
         self.run = run
         self.plan = Plan.read(run)
         self.space = self.plan.space
+        self.proposed = Proposed(0, now(), 0.0)
+        """How the proposal that was issued last came about."""
+        self._now = now
         self._mutex = threading.RLock()
         self._study = TrialStudy(run, self.plan)
         self.study = self._study.study
-        self._sign = -1.0 if self.study.direction == StudyDirection.MAXIMIZE else 1.0
         self.ending: str = self.study.user_attrs.get(ENDED, "")
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
+        self._ahead = Ahead(Proposer(self.plan).propose, now, background)
+        self._limit = self.plan.trials
+        self._trials = Trials(run, self.plan, self._study, now)
+        self._ranking = self._trials.ranking
         self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
         self._began: dict[int, tuple[int, int]] = {}  # trial number -> where that attempt began
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
-        self._due = sorted(t.number for t in self._study.trials(TrialState.RUNNING))
-        self._view = {t.number: view_of(t, run.trial(t.number), self.plan) for t in self._study.trials(*STATES)}
-        self._keeping = Keeping(run, self.plan, self.ranked())
+        self._why: dict[int, str] = {}  # trial number -> why it was told to stop
+        self._due = sorted(self._trials.reported)
+        self._unsure = list(self._due)  # a kill may have come between the answer to stop and its record
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -59,26 +71,20 @@ class Record:
                 return None
             self._stop_overdue()
             if self._due:
-                number = self._due.pop(0)
-                trial = self._study.trial(number)
-            elif self._study.started() < self.plan.trials:
-                trial = self._study.ask()
-                number = trial.number
+                trial, attempt = self._again(self._due.pop(0))
+            elif len(self._ranking) < self._limit:
+                trial, attempt = self._new(), 1
             else:
                 return None
-            frozen = self._study.frozen(number)
-            attempt = frozen.user_attrs.get("attempt", 0) + 1
-            drawn = self.space.draw(trial)
-            config = self.plan.config(drawn)
-            folder = self.run.trial(number)
-            if attempt == 1:
+            number, folder = trial.number, self.run.trial(trial.number)
+            config = self.plan.config(drawn_of(trial, self.plan))
+            if not folder.config.is_file():
                 write_atomic(folder.config, dump_yaml(nest(flatten(config))))
-            trial.set_user_attr("attempt", attempt)
             folder.progress.unlink(missing_ok=True)
-            self._live[number], self._began[number] = attempt, self._reached(frozen)
+            self._live[number], self._began[number] = attempt, self._reached(number)
             self._epochs[number] = config.train.epochs
-            view = self._view.setdefault(number, TrialView(number, "running", drawn))
-            view.state, view.drawn = "running", drawn
+            self._trials.show(number, "running")
+            self._prepare()
             return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
 
     def report(self, number: int, attempt: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
@@ -90,16 +96,16 @@ class Record:
         with self._mutex:
             if self._live.get(number) != attempt:
                 return Decision.STOP
-            frozen = self._study.frozen(number)
-            if epoch not in frozen.intermediate_values:
-                self._take(number, epoch, metrics)
-                frozen = self._study.frozen(number)
+            known = self._trials.reported[number].epochs
+            if epoch not in known:
+                self._trials.take(number, epoch, metrics)
             if epoch >= self._epochs[number]:  # trained to its end: nothing is left to stop
                 return Decision.GO_ON
-            newest = epoch == frozen.last_step  # what came of the others was decided when they were
-            if self.ending or (newest and self.study.pruner.prune(self.study, frozen)):
-                return Decision.STOP
-            return Decision.GO_ON
+            if self.ending:
+                self._why[number] = "the search was at its end"
+            elif epoch == max(known):  # what came of the others was decided when they were
+                self._why[number] = self._study.why_stopped(number)
+            return Decision.STOP if self._why.get(number) else Decision.GO_ON
 
     def finish(self, number: int, attempt: int, outcome: Outcome, reason: str = "") -> None:
         """End an attempt. A crash makes the trial due again until its retries are used up."""
@@ -123,17 +129,15 @@ class Record:
         with self._mutex:
             if self._live.get(number) != attempt:
                 return
-            frozen = self._study.frozen(number)
-            fruitful = self._reached(frozen) > self._began[number]
-            fruitless = 0 if fruitful else frozen.user_attrs.get("fruitless", 0) + 1
+            fruitful = self._reached(number) > self._began[number]
+            fruitless = 0 if fruitful else self._study.trial(number).user_attrs.get(FRUITLESS, 0) + 1
             if fruitless > RETRIES:
                 self._close(number, Outcome.CRASHED, reason)
                 return
             if fruitless == RETRIES:
                 self.run.trial(number).drop_checkpoints()
-            self._study.trial(number).set_user_attr("fruitless", fruitless)
-            self._view[number].reason = reason
-            self._make_due(number)
+            self._study.attribute(number, FRUITLESS, fruitless)
+            self._make_due(number, reason)
 
     def give_back(self) -> None:
         """Make all that runs due again, because the search was interrupted; it counts as nobody's fault."""
@@ -141,7 +145,7 @@ class Record:
             for number in list(self._live):
                 self._make_due(number)
 
-    # ------------------------------------------------------------------------------ what others read
+    # ------------------------------------------------------------------------------ the budget
 
     def end(self, why: str) -> None:
         """Issue nothing more; running trials stop after their current epoch. Only `interrupted` is not for good."""
@@ -150,92 +154,117 @@ class Record:
                 self.study.set_user_attr(ENDED, why)
             self.ending = self.ending or why
 
+    def open_budget(self) -> None:
+        """There is more to spend than before: a search that a limit had ended goes on."""
+        with self._mutex:
+            if self.study.user_attrs.get(ENDED):
+                self.study.set_user_attr(ENDED, "")
+                self.ending = ""
+
+    def limit_trials(self, limit: int) -> None:
+        """Let so many trials be issued in all; those that there are stay."""
+        with self._mutex:
+            self._limit = min(limit, self.plan.most or limit)
+
+    @property
+    def limit(self) -> int:
+        """Trials at the most."""
+        return self._limit
+
+    # ------------------------------------------------------------------------------ what others read
+
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
-            waiting = self._due or self._study.started() < self.plan.trials
+            waiting = self._due or len(self._ranking) < self._limit
             return not self._live and (bool(self.ending) or not waiting)
 
     def trials(self) -> list[TrialView]:
         """Every started trial, by number."""
         with self._mutex:
-            return [self._view[number] for number in sorted(self._view)]
+            return self._ranking.by_number()
 
     def ranked(self) -> list[TrialView]:
-        """Trials by their value, stopped and running ones included; those that failed in the end come last."""
-        views = [view for view in self.trials() if not math.isnan(view.best)]
-        return sorted(views, key=lambda view: (view.state in FAILED, self._sign * view.best))
+        """Trials by their value, stopped and running ones included (geotune.record.ranking)."""
+        with self._mutex:
+            return list(self._ranking)
 
     def best(self) -> TrialView | None:
         """The first of `ranked`."""
-        return next(iter(self.ranked()), None)
+        with self._mutex:
+            return self._ranking.best
+
+    def front(self) -> list[TrialView]:
+        """The best compromises between several goals (geotune.record.ranking)."""
+        with self._mutex:
+            return self._ranking.front()
 
     def drop_kept(self) -> None:
         """The full training is done: delete the checkpoints that it could have begun with."""
-        self._keeping.drop_kept()
+        self._trials.drop_kept()
 
     def close(self) -> None:
         """Let another driver open the run."""
+        self._ahead.close()
         self._study.close()
 
     # ------------------------------------------------------------------------------ inside
 
+    def _new(self) -> FrozenTrial:
+        """Begin a new trial: a known-good point of the space first, else what is proposed."""
+        number, first = len(self._study.before), self.space.first
+        if number < len(first):
+            params, self.proposed = self.space.encode(first[number]), Proposed(self._study.seen, self._now(), 0.0)
+        else:
+            self._propose(number)
+            params, self.proposed = self._ahead.take(number)
+        return self._trials.begin(params, {ATTEMPT: 1, SEEN: self.proposed.seen})
+
+    def _propose(self, number: int) -> None:
+        """Begin to make the proposal of the next trial."""
+        if number < AHEAD:
+            self._ahead.begin(number, self._study.trials(), self._study.seen)
+        else:
+            self._ahead.begin(number, self._study.before, self._study.seen_before)
+
+    def _prepare(self) -> None:
+        number = len(self._study.before)
+        if number >= max(AHEAD, len(self.space.first)) and len(self._ranking) < self._limit:
+            self._propose(number)
+
+    def _again(self, number: int) -> tuple[FrozenTrial, int]:
+        """A new attempt at a trial."""
+        trial = self._study.trial(number)
+        attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
+        self._study.attribute(number, ATTEMPT, attempt)
+        return trial, attempt
+
     def _stop_overdue(self) -> None:
-        """Stop due trials whose last epoch had them stopped, when a kill came between that answer and its record."""
-        for number in list(self._due):
-            frozen = self._study.frozen(number)
-            if frozen.intermediate_values and self.study.pruner.prune(self.study, frozen):
+        """Stop due trials whose last epoch had them stopped, when they died between that answer and its record."""
+        while self._unsure:
+            number = self._unsure.pop()
+            if number in self._due and (why := self._study.why_stopped(number)):
                 self._due.remove(number)
-                self._live[number] = 0
-                self._close(number, Outcome.STOPPED, "")
+                self._close(number, Outcome.STOPPED, why)
 
-    def _reached(self, trial: FrozenTrial) -> tuple[int, int]:
+    def _reached(self, number: int) -> tuple[int, int]:
         """The epoch that a trial is at, and its steps that are saved."""
-        return max(((trial.last_step or 0) + 1, 0), self.run.trial(trial.number).within_epoch())
+        last = max(self._trials.reported[number].epochs, default=0)
+        return max((last + 1, 0), self.run.trial(number).within_epoch())
 
-    def _make_due(self, number: int) -> None:
+    def _make_due(self, number: int, reason: str = "") -> None:
         del self._live[number]
-        self._view[number].state = "due"
+        self._trials.show(number, "due", reason)
         self._due = sorted([*self._due, number])
+        self._unsure.append(number)
 
     def _close(self, number: int, outcome: Outcome, reason: str) -> None:
-        """Tell the study how a trial ended, for good."""
-        del self._live[number]
-        view, folder, trial = self._view[number], self.run.trial(number), self._study.trial(number)
-        view.state, view.reason = outcome.value, reason
-        states = [view.state for view in self._view.values()]
-        if self.best() is None and states.count(Outcome.CRASHED) >= HOPELESS:
-            self.ending = self.ending or "crashed"
-        ended = {"state": outcome.value, "value": _plain(view.best), "time": time.time(), "reason": reason}
-        write_atomic(folder.outcome, json.dumps(ended) + "\n")
-        if outcome is not Outcome.CRASHED:
-            trial.set_constraint("fits", 1.0 if outcome is Outcome.INFEASIBLE else -1.0)
-            trial.set_constraint("finite", 1.0 if outcome is Outcome.DIVERGED else -1.0)
-        if outcome is Outcome.COMPLETE and not math.isnan(view.best):
-            self._study.tell(number, TrialState.COMPLETE, view.best)
-        else:
-            self._study.tell(number, TrialState.FAIL if outcome is Outcome.CRASHED else TrialState.PRUNED)
-        self._keeping.drop_checkpoints(number, self.ranked())
-        self._keeping.write_best(self.ranked())  # a trial that failed in the end no longer leads
-
-    def _take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        if BASELINE not in self.study.user_attrs and self.plan.baseline_key in metrics:
-            self.study.set_user_attr(BASELINE, metrics[self.plan.baseline_key])
-        value = float(metrics.get(self.plan.goal, math.nan))
-        folder = self.run.trial(number)
-        plain = {key: _plain(metric) for key, metric in metrics.items()}
-        append_line(folder.metrics, {"epoch": epoch, "time": time.time(), "metrics": plain})
-        view = self._view[number]
-        view.values[epoch] = value
-        view.seconds += float(metrics.get("train/seconds", 0.0))
-        view.best = self.plan.value(view.values)
-        # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
-        self._study.trial(number).report(value if math.isnan(value) else view.best, epoch)
-        self._keeping.write_best(self.ranked())
-        folder.drop_checkpoints(keep=2)
-
-
-def _plain(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return None if value is None or not math.isfinite(value) else float(value)
+        """A trial has ended, for good."""
+        self._live.pop(number, None)
+        why = self._why.pop(number, "")
+        self._trials.close(number, outcome, reason or (why if outcome is Outcome.STOPPED else ""))
+        if outcome is Outcome.CRASHED and self._ranking.best is None:
+            crashed = [view for view in self._ranking.by_number() if view.state == Outcome.CRASHED]
+            if len(crashed) >= HOPELESS:
+                self.ending = self.ending or "crashed"

@@ -1,73 +1,106 @@
 """The Optuna study of a search in the run folder's journal: opened, read and added to; nothing is decided here."""
 
 import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from geotune.record.folder import RunFolder
 from geotune.record.journal import Journal
 from geotune.record.plan import Plan
 from geotune.record.stopping_rule import stopping_rule
-from geotune.record.trial import STATES
-
-ENDED = "geotune:ended"
-"""Study attribute: why the search ended for good although trials were left."""
 
 
 class TrialStudy:
-    """The study and the handles of its running trials; open for one writer until `close()`."""
+    """The study; open for one writer until `close()`.
+
+    It is written through its storage, for what Optuna's own handle of a trial refuses (intermediate values with several
+    objectives) or writes piece by piece (a new trial's parameters).
+    """
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
-        self.plan = plan
+        self._distributions = {parameter.key: parameter.distribution for parameter in plan.space.parameters}
+        self._rule = stopping_rule(plan.stopping, plan.longest)
         self._journal = Journal(run.journal)
+        try:
+            self._open(run, plan)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, run: RunFolder, plan: Plan) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.JournalStorage(self._journal)
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        names = optuna.get_all_study_names(storage)  # the folder may have been renamed since
-        rule = stopping_rule(plan.stopping, plan.longest)
+            self._storage = optuna.storages.JournalStorage(self._journal)
+        names = optuna.get_all_study_names(self._storage)  # the folder may have been renamed since
+        rule, sampler = self._rule, optuna.samplers.RandomSampler()  # that one is never asked
         if names:
-            self.study = optuna.load_study(study_name=names[0], storage=storage, pruner=rule)
+            self.study = optuna.load_study(study_name=names[0], storage=self._storage, sampler=sampler, pruner=rule)
         else:
-            direction = StudyDirection.MAXIMIZE if plan.maximize else StudyDirection.MINIMIZE
-            self.study = optuna.create_study(study_name=run.name, storage=storage, direction=direction, pruner=rule)
+            sides = [StudyDirection.MAXIMIZE if goal.maximize else StudyDirection.MINIMIZE for goal in plan.goals]
+            self.study = optuna.create_study(
+                study_name=run.name, storage=self._storage, directions=sides, sampler=sampler, pruner=rule
+            )
+        self._remember()
         self._journal.go_on()
-        for point in plan.space.first[: plan.trials]:
-            self.study.enqueue_trial(plan.space.encode(point), skip_if_exists=True)
-        self._handles: dict[int, optuna.Trial] = {}  # making one proposes anew, so each is made once
 
-    def ask(self) -> optuna.Trial:
-        """A new trial, its sampler seeded by its number."""
-        number = len(self.study.get_trials(deepcopy=False))
-        waiting = [t.number for t in self.trials(TrialState.WAITING)]
-        self.study.sampler = self.plan.make_sampler(min(waiting, default=number))
-        trial = self.study.ask()
-        self._handles[trial.number] = trial
-        return trial
-
-    def trial(self, number: int) -> optuna.Trial:
-        """The handle of a running trial."""
-        if number not in self._handles:
-            self.study.sampler = self.plan.make_sampler(number)
-            self._handles[number] = optuna.Trial(self.study, self.frozen(number)._trial_id)
-        return self._handles[number]
-
-    def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
-        """End a trial for good."""
-        self.study.tell(number, value, state)
-        self._handles.pop(number, None)
-
-    def frozen(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
+    @property
+    def seen(self) -> int:
+        """Events in the journal."""
+        return self._journal.seen
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=states)
+        """By number. They are replaced, never changed, so a list stays what it is."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
 
-    def started(self) -> int:
-        return len(self.trials(*STATES))
+    def trial(self, number: int) -> FrozenTrial:
+        return self._storage.get_trial(number)  # ids count through all studies of a storage: here there is one
+
+    def why_stopped(self, number: int) -> str:
+        """Why the stopping rule ends a trial after its last epoch; empty where it goes on."""
+        return self._rule.why(self.study, self.trial(number))
+
+    def add(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> FrozenTrial:
+        """Begin a trial, in one event: after a kill it is there as a whole or not at all."""
+        distributions = {key: self._distributions[key] for key in params}
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, params=dict(params), distributions=distributions, user_attrs=dict(attrs)
+            )
+        )
+        self._remember()
+        return self.before[-1]
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """The value that a trial has reached after an epoch."""
+        self._storage.set_trial_intermediate_value(number, epoch, value)
+
+    def attribute(self, number: int, key: str, value: Any) -> None:
+        self._storage.set_trial_user_attr(number, key, value)
+
+    def close_trial(
+        self, number: int, state: TrialState, values: Sequence[float] | None, constraints: Mapping[str, float]
+    ) -> None:
+        """End a trial for good."""
+        handle = optuna.Trial(self.study, number)
+        for name, excess in constraints.items():
+            handle.set_constraint(name, excess)
+        self.study.tell(number, values, state)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Events inside are written at its end, all at once."""
+        return self._journal.together()
 
     def close(self) -> None:
         """Let another writer open the run."""
         self._journal.close()
+
+    def _remember(self) -> None:
+        """Keep what the study was when its newest trial began: so it is found again after a kill, too."""
+        self.before: list[FrozenTrial] = self.trials()
+        self.seen_before = self.seen

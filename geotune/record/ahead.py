@@ -1,0 +1,68 @@
+"""Proposals made ahead: while trials run, the next one's settings are found, so that a free slot need not wait."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+AHEAD = 64
+"""Up to so many trials a proposal is made when it is asked for: with few, what ended last counts. From then on each is
+begun when the trial before it has been issued, and sees the study of that instant."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """How a proposal came about."""
+
+    seen: int
+    """Events of the journal that it saw."""
+    began: float
+    """When it was begun, by the record's clock: unix seconds, or simulated ones."""
+    seconds: float
+    """That it took in truth."""
+
+
+class Ahead:
+    """One proposal at a time, in a thread of its own; without `background` in the caller's."""
+
+    def __init__(
+        self,
+        propose: Callable[[int, Sequence[FrozenTrial]], dict[str, Any]],
+        now: Callable[[], float],
+        background: bool,
+    ) -> None:
+        self._propose, self._now = propose, now
+        self._pool = ThreadPoolExecutor(1, "proposal") if background else None
+        self._number = -1
+        self._future: Future[tuple[dict[str, Any], Proposed]] = Future()
+
+    def begin(self, number: int, trials: Sequence[FrozenTrial], seen: int) -> None:
+        """Begin the proposal of a trial, unless it has begun."""
+        if number == self._number:
+            return
+        self._number, began = number, self._now()
+        if self._pool is not None:
+            self._future = self._pool.submit(self._make, number, trials, seen, began)
+        else:
+            self._future = Future()
+            self._future.set_result(self._make(number, trials, seen, began))
+
+    def take(self, number: int) -> tuple[dict[str, Any], Proposed]:
+        """The parameters that were begun for this trial, as Optuna sees them; waits until they are there."""
+        assert number == self._number, "a proposal is begun before it is taken"
+        return self._future.result()
+
+    def close(self) -> None:
+        """Take no further proposal; one that is being made is left to end by itself."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(
+        self, number: int, trials: Sequence[FrozenTrial], seen: int, began: float
+    ) -> tuple[dict[str, Any], Proposed]:
+        start = time.perf_counter()
+        params = self._propose(number, trials)
+        return params, Proposed(seen, began, time.perf_counter() - start)
