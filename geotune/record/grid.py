@@ -3,7 +3,9 @@
 Where a condition does not hold, the parameter is left out, so what differs only there is one combination.
 """
 
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from geotune.config import Flat
@@ -34,6 +36,27 @@ def combination(space: "Space", number: int) -> dict[str, Any]:
                 break
             number -= below
     return seen
+
+
+def untried(space: "Space", seed: int, tried: Iterable[Mapping[str, Any]], number: int) -> dict[str, Any]:
+    """A combination that is not among those tried, in an order that covers the space from the start.
+
+    The order steps through all combinations by the golden section of their count: a budget that ends early has seen
+    every value of the first parameters, and of the last. When all are tried it begins anew, at the number's place.
+    """
+    total = space.combinations
+    step = next(s for s in range(max(1, round(0.618034 * total)), 2 * total + 1) if math.gcd(s, total) == 1)
+    begin = random.Random(seed).randrange(total)
+    done = {_frozen(params) for params in tried}
+    for place in range(min(total, len(done) + 1)):
+        found = combination(space, (begin + place * step) % total)
+        if _frozen(found) not in done:
+            return found
+    return combination(space, (begin + number * step) % total)
+
+
+def _frozen(params: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset((key, repr(value)) for key, value in params.items())
 
 
 def _count(space: "Space", parameters: Sequence[Parameter], drawn: Flat, known: dict[Any, int]) -> int:

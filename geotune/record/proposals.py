@@ -2,22 +2,33 @@
 
 A proposal is a pure function of the plan, the trial's number and the trials that it is shown, so the same record gives
 the same proposal in every executor and after every kill. The study itself is never asked: it only takes the answer.
+
+The first trials are a spread design (geotune.record.spread) and no random draws, until enough have ended to learn from.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from geotune.record.grid import untried
 from geotune.record.plan import Plan
+from geotune.record.samplers import LEARNERS
 from geotune.record.snapshot import Snapshot
-
-warnings.filterwarnings("ignore", r"Argument ``group``", optuna.exceptions.ExperimentalWarning)  # it is one since 2.8
+from geotune.record.spread import spread
+from geotune.record.thinning import thinned
 
 KNOWN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 """States of the trials that say something: one that crashed says nothing of its settings."""
+
+
+def startup_trials(trials: int, parameters: int) -> int:
+    """How many trials of a budget must have ended, `first` points among them, before the sampler learns from them.
+
+    A quarter of the budget, at least 4; more than 10 or the number of parameters teach it little more.
+    """
+    return min(max(10, parameters), max(4, trials // 4))
 
 
 class Proposer:
@@ -25,8 +36,7 @@ class Proposer:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.space = plan.space
-        self._startup = min(10, max(4, plan.trials // 4))
+        self._startup = startup_trials(plan.trials, len(plan.space.parameters))
 
     def propose(self, number: int, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         """The parameters of the trial `number` as Optuna sees them, as in `Space.encode`.
@@ -35,18 +45,25 @@ class Proposer:
             trials: what the study holds, of every state (`study.get_trials(deepcopy=False)`); the trial itself, where
                 it is among them, is left aside. It may take seconds.
         """
-        seed = (self.plan.settings.seed * 1_000_003 + number) % 2**32
-        known = [t for t in trials if t.number != number and t.state in KNOWN]
-        ended = sum(t.state is not TrialState.RUNNING for t in known)
-        if self.plan.settings.sampler == "random" or ended < self._startup:
-            sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=seed)
-            known = []
-        else:
-            sampler = optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._startup
-            )
+        space, name, seed = self.plan.space, self.plan.sampler, self.plan.settings.seed
+        others = [trial for trial in trials if trial.number != number]
+        if name == "grid":
+            return untried(space, seed, [trial.params for trial in others], number)
+        if name == "qmc":
+            return spread(space, seed, number)
+        own_seed = (seed * 1_000_003 + number) % 2**32
+        if name == "random":
+            return self._ask(optuna.samplers.RandomSampler(seed=own_seed), [])
+        learner = LEARNERS[name]
+        known = [trial for trial in others if trial.state in KNOWN]
+        if sum(trial.state is not TrialState.RUNNING for trial in known) < self._startup:
+            return spread(space, seed, number)
+        read = learner.view(thinned(known, self.plan.goals, learner.limit), self.plan.goals)
+        return self._ask(learner.sampler(own_seed), read)
+
+    def _ask(self, sampler: optuna.samplers.BaseSampler, known: Sequence[FrozenTrial]) -> dict[str, Any]:
         directions = [goal.direction for goal in self.plan.goals]
         study = optuna.create_study(storage=Snapshot(known), sampler=sampler, directions=directions)
         trial = study.ask()
-        self.space.draw(trial)
+        self.plan.space.draw(trial)
         return dict(trial.params)

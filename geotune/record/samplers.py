@@ -1,23 +1,43 @@
 """The samplers that a search can name, what each needs of the search, and Optuna's own behind them."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import optuna
+from optuna.trial import FrozenTrial
 
+from geotune.record.goals import Objective
 from geotune.record.parameter import Parameter
+from geotune.record.snapshot import for_gp, for_tpe
 
 SamplerName = Literal["tpe", "random", "grid", "qmc", "gp"]
 
 warnings.filterwarnings("ignore", r"Argument ``group``", optuna.exceptions.ExperimentalWarning)  # it is one since 2.8
 
 
-def model(name: SamplerName, seed: int) -> optuna.samplers.BaseSampler:
-    """The sampler that learns from trials which ended; when there are enough of them is the proposer's to say."""
-    if name == "gp":
-        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
+@dataclass(frozen=True)
+class Learner:
+    """One of Optuna's samplers that learn from trials."""
+
+    sampler: Callable[[int], optuna.samplers.BaseSampler]
+    """Of a seed. It never draws its own start-up trials: when enough have ended is the proposer's to say."""
+    view: Callable[[Sequence[FrozenTrial], Sequence[Objective]], list[FrozenTrial]]
+    """Trials as it can read them."""
+    limit: int
+    """So many trials that have ended it reads at the most: its cost grows with them."""
+
+
+def _tpe(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=1)
+
+
+def _gp(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
+
+
+LEARNERS = {"tpe": Learner(_tpe, for_tpe, limit=500), "gp": Learner(_gp, for_gp, limit=200)}
 
 
 def problems(

@@ -16,7 +16,9 @@ from geotune.record.space import Space
 def spread(space: Space, seed: int, k: int) -> dict[str, Any]:
     """Point k (0, 1, …) as Optuna sees it."""
     engine = qmc.Sobol(d=max(1, len(space.parameters)), scramble=True, seed=seed)
-    quantiles = engine.fast_forward(k).random(1)[0].tolist()
+    if k:  # scipy cannot go forward by none
+        engine.fast_forward(k)
+    quantiles = engine.random(1)[0].tolist()
     at = dict(zip((parameter.key for parameter in space.parameters), quantiles, strict=False))
     return walk(space, lambda parameter: parameter.at(at[parameter.key]))
 
