@@ -5,6 +5,7 @@ search goes on. Each file is read when it is first asked for.
 """
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,7 +15,8 @@ from typing import Any
 from geotune.config import Flat, flatten
 from geotune.config.written import load_written
 from geotune.record.folder import RunFolder, TrialFolder, read_json
-from geotune.record.outcome import FAILED
+from geotune.record.limits import Limit, limits
+from geotune.record.outcome import FAILED, Outcome
 from geotune.train.selection import Standing, standing
 
 
@@ -95,18 +97,20 @@ class History:
 
     @cached_property
     def goals(self) -> tuple[tuple[str, bool], ...]:
-        """Each objective: its metric under its full name, as in `valid/median_km`, and whether it is minimised."""
-        given = self.asked.get("goal") or {}
-        found = []
-        for one in given if isinstance(given, list) else [given]:
-            for word in ("minimize", "maximize"):
-                metrics = one.get(word) or []
-                found += [(str(m), word == "minimize") for m in (metrics if isinstance(metrics, list) else [metrics])]
+        """Each goal: its metric under its full name, as in `valid/median_km`, and whether it is minimised."""
+        given = self.asked.get("goals") or [self.asked.get("goal") or {}]
+        found = [(str(metric), side == "minimize") for one in given for side, metric in one.items() if metric]
         return tuple(found) or (("valid/median", True),)
+
+    @cached_property
+    def where(self) -> tuple[Limit, ...]:
+        """What a trial must keep to."""
+        texts = self.asked.get("settings", {}).get("where") or []
+        return limits(texts, self.asked["dataset"]["extent"]) if texts else ()
 
     @property
     def goal(self) -> str:
-        """The metric that the search goes by: the first objective's."""
+        """The metric that the search goes by: the first goal's."""
         return self.goals[0][0]
 
     @property
@@ -124,17 +128,51 @@ class History:
         return {key: trial.config[key] for key in self.searched if key in trial.config}
 
     def value(self, trial: TrialHistory) -> float | None:
-        """What a trial has reached of the first objective; of one that has ended, without reading its epochs."""
+        """What a trial has reached of the first goal; of one that has ended, without reading its epochs."""
         if "value" in trial.outcome and trial.name != "final":
             found = _number(trial.outcome["value"])
             return None if math.isnan(found) else found
         return trial.best(self.goal, self.minimize)
 
+    def values(self, trial: TrialHistory) -> tuple[float, ...]:
+        """What a trial has reached of each goal: of the first its value, of the others theirs at the epoch kept."""
+        value = self.value(trial)
+        kept = self._kept(trial) if len(self.goals) > 1 else {}
+        return (math.nan if value is None else value, *(_number(kept.get(metric)) for metric, _ in self.goals[1:]))
+
+    def breaks(self, trial: TrialHistory) -> tuple[str, ...]:
+        """The limits of `where` that a trial does not keep, as in `seconds_per_epoch < 60`."""
+        if not self.where or not trial.epochs:
+            return ()
+        epochs = {int(e["epoch"]): e["metrics"] for e in trial.epochs}
+        kept = trial.standing(self.goal, self.minimize).epoch
+        return tuple(str(limit) for limit in self.where if limit.excess(limit.value(epochs, kept)) > 0)
+
     def ranked(self) -> list[TrialHistory]:
-        """The trials that have a value, best first; those that failed in the end come last, as in the record."""
+        """The trials that have a value, best first, as in the record.
+
+        Those that break a limit come after all that keep them, and of either those that failed in the end come last.
+        """
         sign = 1 if self.minimize else -1
         scored = [(sign * value, t) for t in self.trials if (value := self.value(t)) is not None]
-        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[1].state in FAILED, pair[0]))]
+        order = sorted(scored, key=lambda pair: (bool(self.breaks(pair[1])), pair[1].state in FAILED, pair[0]))
+        return [trial for _, trial in order]
+
+    def front(self) -> list[TrialHistory]:
+        """The complete trials that keep `where` and that no other one beats in every goal; by the first goal."""
+        signs = [1 if minimize else -1 for _, minimize in self.goals]
+        whole = [trial for trial in self.trials if trial.state == Outcome.COMPLETE and not self.breaks(trial)]
+        points = [(tuple(s * v for s, v in zip(signs, self.values(t), strict=True)), t) for t in whole]
+        found: list[tuple[tuple[float, ...], TrialHistory]] = []
+        for point, trial in sorted((p for p in points if not any(map(math.isnan, p[0]))), key=lambda pair: pair[0]):
+            if not any(other != point and all(map(operator.le, other, point)) for other, _ in found):
+                found.append((point, trial))
+        return [trial for _, trial in found]
+
+    def _kept(self, trial: TrialHistory) -> Mapping[str, Any]:
+        """The metrics of the epoch that is kept."""
+        kept = trial.standing(self.goal, self.minimize).epoch
+        return next((e["metrics"] for e in trial.epochs if e["epoch"] == kept), {})
 
 
 def read_history(path: Path) -> History:

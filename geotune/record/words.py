@@ -1,20 +1,45 @@
 """Numbers of a search as people read them: `57.4 m`, `31.2 %`, `1:02:30`, `3.4 GB`, `backbone=resnet18 lr=0.003`."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from geotune.config import Flat
 from geotune.geo.metrics import UNIT, is_share
 
+NONE = "–"
+"""What stands where there is no value."""
+
 
 def value_text(value: float | None, metric: str) -> str:
     """`812 km`, `57.4 m`, `31.2 %`, `0.31`: a metric's value with the unit of its name; `–` where there is none."""
+    text = number_text(value, metric)
+    return text if text == NONE else f"{text} {unit_of(metric)}".rstrip()
+
+
+def number_text(value: float | None, metric: str) -> str:
+    """`value_text` without the unit, for a column that has it in its heading."""
     if value is None or math.isnan(value):
-        return "–"
+        return NONE
     if is_share(metric):
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def unit_of(metric: str) -> str:
+    """`valid/median_km` -> `km`, `valid/within_25km` -> `%`; empty for losses and counts."""
+    if is_share(metric):
+        return "%"
     unit = metric.rpartition("_")[2]
-    unit = unit if unit in UNIT.values() else "s" if metric.endswith("seconds") else ""
-    return f"{value:,.0f} {unit}".rstrip() if abs(value) >= 100 else f"{value:.3g} {unit}".rstrip()
+    return "MB" if unit == "mb" else unit if unit in UNIT.values() else "s" if metric.endswith("seconds") else ""
+
+
+def test_text(test: Mapping[str, Any]) -> str:
+    """final.json in a line: `test median 66.1 m (95 % 30.5-144); one point for every photo would give 313 m`."""
+    metric = f"test/median_{test['unit']}"
+    low, high = (number_text(test[key], metric) for key in ("low", "high"))
+    found = f"test median {value_text(test['metrics'][metric], metric)} (95 % {low}-{high})"
+    return f"{found}; one point for every photo would give {value_text(test['baseline'], metric)}"
 
 
 def drawn_text(drawn: Flat) -> str:

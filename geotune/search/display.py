@@ -3,57 +3,66 @@
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
-from geotune.config import Flat
+from geotune.config import flatten
 from geotune.record.folder import TrialFolder, read_json
 from geotune.record.record import Record
+from geotune.record.standings import pace
 from geotune.record.trial import TrialView
+from geotune.record.words import drawn_text, duration_text, value_text
+from geotune.search import table
 from geotune.search.background import repeated
 from geotune.search.budget import Clock
+from geotune.search.glance import Cost, Glance, Row, Rungs, progress_of, running
+from geotune.search.waiting import waiting
+
+__all__ = ["Display", "drawn_text", "duration_text", "following", "glance_of", "progress_of", "value_text"]
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 30.0
+LINES = 8
+"""Running trials of which plain lines tell."""
 
 
-def value_text(value: float, metric: str) -> str:
-    """`812 km`, `57.4 m`, `0.31`: a metric's value with the unit that its name ends in."""
-    if math.isnan(value):
-        return "–"
-    unit = metric.rpartition("_")[2] if metric.rpartition("_")[2] in ("m", "km") and "within" not in metric else ""
-    return f"{value:,.0f} {unit}" if unit and abs(value) >= 100 else f"{value:.3g} {unit}".rstrip()
+def glance_of(record: Record, clock: Clock) -> Glance:
+    """A search that this process runs, now."""
+    views, best, spend = record.trials(), record.best(), clock.spend
+    stopping = Rungs(flatten(record.plan.stopping))
+    return Glance(
+        name=record.run.name,
+        metrics=tuple(goal.metric for goal in record.plan.goals),
+        counts=Counter("unfinished" if view.state == "due" else view.state for view in views),
+        most_trials=record.limit,
+        cost=Cost(spend.seconds, spend.gpu_hours, spend.left_seconds, clock.limits.time, clock.limits.gpu_hours),
+        best=row_of(best, record) if best else None,
+        running=[
+            running(
+                row_of(view, record), record.run.trial(view.number), stopping, partial(_photos, record, view.number)
+            )
+            for view in views
+            if view.state == "running"
+        ],
+        note=waiting(record.run),
+    )
 
 
-def drawn_text(drawn: Flat) -> str:
-    """`backbone=resnet18 lr=0.003`: the searched settings of a trial, by their last word."""
-    parts = (f"{key.removesuffix('.name').rpartition('.')[2]}={_short(value)}" for key, value in drawn.items())
-    return " ".join(parts)
+def row_of(view: TrialView, record: Record) -> Row:
+    """A trial as it is shown; of several goals those that it has no value of are NaN."""
+    missing = (math.nan,) * (len(record.plan.goals) - len(view.objectives))
+    values = (view.best, *view.objectives[1:], *missing) if view.objectives else (math.nan, *missing[1:])
+    return Row(view.number, view.state, view.drawn, values, view.epochs, view.seconds, view.reason, view.breaks)
 
 
-def duration_text(seconds: float) -> str:
-    """`4:05` or `1:02:30`."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def progress_of(folder: TrialFolder) -> tuple[str, float]:
-    """What a training is doing, and the share of its epochs that is done."""
-    progress = read_json(folder.progress)
-    if not progress:
-        return "starting", 0.0
-    within = progress.get("step", 0) / max(1, progress.get("steps", 1))
-    stage, epoch, epochs = progress.get("stage", ""), progress.get("epoch", 0), max(1, progress.get("epochs", 1))
-    if epoch < 1:
-        return f"{stage} {within:.0%}", 0.0
-    return f"{stage}, epoch {epoch} of {epochs}", (epoch - 1 + within) / epochs
+def _photos(record: Record, number: int) -> float | None:
+    return pace(record.study.get_trials(deepcopy=False)[number], "photos")
 
 
 @contextmanager
@@ -87,7 +96,7 @@ class Display:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="display", daemon=True)
         self._told: dict[int, str] = {view.number: view.state for view in record.trials()}
-        self._best = math.nan
+        self._noted = ""
 
     def __enter__(self) -> "Display":
         self._thread.start()
@@ -99,66 +108,52 @@ class Display:
 
     def _follow(self) -> None:
         if self._console.is_terminal:
-            with Live(self._table(), console=self._console, refresh_per_second=4, transient=True) as live:
+            with Live(self._table(), console=self._console, auto_refresh=False, transient=True) as live:
                 while not self._stop.wait(REFRESH_SECONDS):
-                    self._tell_finished()
-                    live.update(self._table())
-            self._tell_finished()
+                    self._tell_ended()
+                    live.update(self._table(), refresh=True)
+            self._tell_ended()
             return
         last = time.monotonic()
         while not self._stop.wait(REFRESH_SECONDS):
-            self._tell_finished()
+            self._tell_ended()
+            self._tell_note()
             if time.monotonic() - last > LINE_SECONDS:
                 last = time.monotonic()
-                self._console.print(self._headline(), highlight=False)
-                for view in self._running():
-                    self._console.print(f"  trial {view.number}: {self._where(view)[0]}", highlight=False)
-        self._tell_finished()
+                self._tell_standing()
+        self._tell_ended()
 
-    def _tell_finished(self) -> None:
-        metric = self._record.plan.goal
-        best = self._record.best()
+    def _tell_ended(self) -> None:
+        """A line for every trial that has ended since the last look."""
+        best, metrics = self._record.best(), [goal.metric for goal in self._record.plan.goals]
         for view in self._record.trials():
             if view.state in ("running", "due") or self._told.get(view.number) == view.state:
                 continue
             self._told[view.number] = view.state
-            star = " ← best so far" if best and best.number == view.number else ""
-            line = (
-                f"trial {view.number:>3} {view.state:<10} {value_text(view.best, metric):>9}  "
-                f"{len(view.values):>3} epochs {duration_text(view.seconds):>6}  {drawn_text(view.drawn)}{star}"
-            )
-            self._console.print(line, highlight=False, soft_wrap=True, style="bold" if star else None)
-            if view.state in ("crashed", "infeasible", "diverged") and view.reason:
-                self._console.print(f"          {view.reason.strip().splitlines()[-1]}", highlight=False, markup=False)
+            row, leads = row_of(view, self._record), best is not None and best.number == view.number
+            self._print(table.trial_line(row, metrics, leads), bold=leads)
+            if reason := table.reason_line(row):
+                self._print(reason)
 
-    def _running(self) -> list[TrialView]:
-        return [view for view in self._record.trials() if view.state == "running"]
+    def _tell_note(self) -> None:
+        note = waiting(self._record.run)
+        if note and note != self._noted:
+            self._print(note)
+        self._noted = note
 
-    def _headline(self) -> str:
-        record, plan = self._record, self._record.plan
-        ended = sum(view.state not in ("running", "due") for view in record.trials())
-        best = record.best()
-        found = f"best {value_text(best.best, plan.goal)} (trial {best.number})" if best else "no result yet"
-        limit = f" of {duration_text(plan.settings.time)}" if plan.settings.time else ""
-        return f"{record.run.name}: {ended} of {plan.trials} trials, {found}, {duration_text(self._clock.spent)}{limit}"
+    def _tell_standing(self) -> None:
+        """Where the search stands, in plain lines."""
+        glance = glance_of(self._record, self._clock)
+        self._print(table.headline(glance))
+        self._print(table.best_line(glance))
+        for each in glance.running[:LINES]:
+            self._print(table.running_line(each, glance.metrics))
+        if len(glance.running) > LINES:
+            self._print(f"  and {len(glance.running) - LINES} more")
 
-    def _where(self, view: TrialView) -> tuple[str, float]:
-        return progress_of(self._record.run.trial(view.number))
+    def _print(self, text: str, bold: bool = False) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True, style="bold" if bold else None)
 
     def _table(self) -> Group:
-        table = Table.grid(padding=(0, 1))
-        for view in self._running():
-            where, share = self._where(view)
-            latest = view.values[max(view.values)] if view.values else math.nan
-            table.add_row(
-                f"  trial {view.number}",
-                ProgressBar(total=1.0, completed=share, width=20),
-                where,
-                value_text(latest, self._record.plan.goal),
-                Text(drawn_text(view.drawn), style="dim", overflow="ellipsis", no_wrap=True),
-            )
-        return Group(Text(self._headline(), style="bold"), table)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+        console = self._console
+        return table.live(glance_of(self._record, self._clock), console.width, console.height)
