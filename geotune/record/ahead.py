@@ -8,6 +8,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from geotune.record.plan import Plan
+from geotune.record.proposals import Proposer
+from geotune.record.study import TrialStudy
+
 AHEAD = 64
 """Up to so many trials a proposal is made when it is asked for: with few, what ended last counts. From then on each is
 begun when the trial before it has been issued, and sees the study of that instant."""
@@ -28,31 +32,27 @@ class Proposed:
 class Ahead:
     """One proposal at a time, in a thread of its own; without `background` in the caller's."""
 
-    def __init__(
-        self,
-        propose: Callable[[int, Sequence[FrozenTrial]], dict[str, Any]],
-        now: Callable[[], float],
-        background: bool,
-    ) -> None:
-        self._propose, self._now = propose, now
+    def __init__(self, study: TrialStudy, plan: Plan, now: Callable[[], float], background: bool) -> None:
+        self._study, self._now = study, now
+        self._proposer = Proposer(plan)
+        self._first = [plan.space.encode(point) for point in plan.space.first]
         self._pool = ThreadPoolExecutor(1, "proposal") if background else None
-        self._number = -1
+        self._number = -1  # the trial whose proposal was begun last
         self._future: Future[tuple[dict[str, Any], Proposed]] = Future()
 
-    def begin(self, number: int, trials: Sequence[FrozenTrial], seen: int) -> None:
-        """Begin the proposal of a trial, unless it has begun."""
-        if number == self._number:
-            return
-        self._number, began = number, self._now()
-        if self._pool is not None:
-            self._future = self._pool.submit(self._make, number, trials, seen, began)
-        else:
-            self._future = Future()
-            self._future.set_result(self._make(number, trials, seen, began))
+    def prepare(self, number: int) -> None:
+        """Begin the proposal of the next trial, where it does not depend on what comes until it is issued."""
+        if number >= max(AHEAD, len(self._first)) and number != self._number:
+            self._begin(number, self._study.before, self._study.seen_before)
 
     def take(self, number: int) -> tuple[dict[str, Any], Proposed]:
-        """The parameters that were begun for this trial, as Optuna sees them; waits until they are there."""
-        assert number == self._number, "a proposal is begun before it is taken"
+        """The parameters of the next trial as Optuna sees them: a known-good point of the space, or a proposal."""
+        if number < len(self._first):
+            return self._first[number], Proposed(self._study.seen, self._now(), 0.0)
+        if number < AHEAD:
+            self._begin(number, self._study.trials(), self._study.seen)
+        else:
+            self.prepare(number)
         return self._future.result()
 
     def close(self) -> None:
@@ -60,9 +60,17 @@ class Ahead:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _begin(self, number: int, trials: Sequence[FrozenTrial], seen: int) -> None:
+        self._number, began = number, self._now()
+        if self._pool is not None:
+            self._future = self._pool.submit(self._make, number, trials, seen, began)
+        else:
+            self._future = Future()
+            self._future.set_result(self._make(number, trials, seen, began))
+
     def _make(
         self, number: int, trials: Sequence[FrozenTrial], seen: int, began: float
     ) -> tuple[dict[str, Any], Proposed]:
         start = time.perf_counter()
-        params = self._propose(number, trials)
+        params = self._proposer.propose(number, trials)
         return params, Proposed(seen, began, time.perf_counter() - start)

@@ -9,16 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from optuna.trial import FrozenTrial
-
 from geotune.config import dump_yaml, flatten, nest
-from geotune.record.ahead import AHEAD, Ahead, Proposed
+from geotune.record.ahead import Ahead, Proposed
+from geotune.record.attempts import Attempts
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.keeping import CANDIDATES
 from geotune.record.plan import Plan
-from geotune.record.proposals import Proposer
 from geotune.record.study import TrialStudy
-from geotune.record.trial import ATTEMPT, FRUITLESS, SEEN, Assignment, Decision, Outcome, TrialView, drawn_of
+from geotune.record.trial import ATTEMPT, SEEN, Assignment, Decision, Outcome, TrialView, drawn_of
 from geotune.record.trials import Trials
 
 __all__ = ["CANDIDATES", "Record"]
@@ -27,8 +25,6 @@ ENDED = "geotune:ended"
 """Study attribute: why the search ended for good although trials were left; empty where it goes on."""
 HOPELESS = 3
 """So many trials that crashed for good, and no result at all, end a search."""
-RETRIES = 2
-"""A trial that crashed is run again so many times before it counts as failed."""
 
 
 class Record:
@@ -51,16 +47,13 @@ class Record:
         self.study = self._study.study
         self.ending: str = self.study.user_attrs.get(ENDED, "")
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
-        self._ahead = Ahead(Proposer(self.plan).propose, now, background)
-        self._limit = self.plan.trials
+        self._ahead = Ahead(self._study, self.plan, now, background)
         self._trials = Trials(run, self.plan, self._study, now)
         self._ranking = self._trials.ranking
-        self._live: dict[int, int] = {}  # trial number -> its attempt that is running now
-        self._began: dict[int, tuple[int, int]] = {}  # trial number -> where that attempt began
+        self._attempts = Attempts(self._trials)
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
         self._why: dict[int, str] = {}  # trial number -> why it was told to stop
-        self._due = sorted(self._trials.reported)
-        self._unsure = list(self._due)  # a kill may have come between the answer to stop and its record
+        self._limit = self.plan.trials
 
     # ------------------------------------------------------------------------------ what executors call
 
@@ -70,21 +63,21 @@ class Record:
             if self.ending:
                 return None
             self._stop_overdue()
-            if self._due:
-                trial, attempt = self._again(self._due.pop(0))
-            elif len(self._ranking) < self._limit:
-                trial, attempt = self._new(), 1
+            if self._attempts.due:
+                number, attempt = self._attempts.again()
+            elif self._left:
+                number, attempt = self._new(), 1
             else:
                 return None
-            number, folder = trial.number, self.run.trial(trial.number)
-            config = self.plan.config(drawn_of(trial, self.plan))
+            folder = self.run.trial(number)
+            config = self.plan.config(drawn_of(self._study.trial(number), self.plan))
             if not folder.config.is_file():
                 write_atomic(folder.config, dump_yaml(nest(flatten(config))))
             folder.progress.unlink(missing_ok=True)
-            self._live[number], self._began[number] = attempt, self._reached(number)
             self._epochs[number] = config.train.epochs
-            self._trials.show(number, "running")
-            self._prepare()
+            self._attempts.begin(number, attempt)
+            if self._left:
+                self._ahead.prepare(self._study.count)
             return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
 
     def report(self, number: int, attempt: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
@@ -94,7 +87,7 @@ class Record:
         lack the end of it.
         """
         with self._mutex:
-            if self._live.get(number) != attempt:
+            if not self._attempts.runs(number, attempt):
                 return Decision.STOP
             known = self._trials.reported[number].epochs
             if epoch not in known:
@@ -110,40 +103,30 @@ class Record:
     def finish(self, number: int, attempt: int, outcome: Outcome, reason: str = "") -> None:
         """End an attempt. A crash makes the trial due again until its retries are used up."""
         with self._mutex:
-            if self._live.get(number) != attempt:
+            if not self._attempts.runs(number, attempt):
                 return
             if outcome is Outcome.STOPPED and self.ending == "interrupted":
-                self._make_due(number)  # it was told to stop by Ctrl-C: a resumed search goes on with it
+                self._attempts.make_due(number)  # it was told to stop by Ctrl-C: a resumed search goes on with it
             elif outcome is Outcome.CRASHED:
                 self.lost(number, attempt, reason)
             else:
                 self._close(number, outcome, reason)
 
     def lost(self, number: int, attempt: int, reason: str = "its worker died") -> None:
-        """An attempt crashed, or its process or node is gone: the trial is due again, from its last checkpoint.
-
-        After RETRIES attempts in a row that came no farther it has crashed for good: what kills a worker each time
-        (the system's out-of-memory killer, say) would else be tried for ever. The last one starts anew, for what the
-        others went on from may be what is wrong.
-        """
+        """An attempt crashed, or its process or node is gone: the trial is due again, from its last checkpoint."""
         with self._mutex:
-            if self._live.get(number) != attempt:
+            if not self._attempts.runs(number, attempt):
                 return
-            fruitful = self._reached(number) > self._began[number]
-            fruitless = 0 if fruitful else self._study.trial(number).user_attrs.get(FRUITLESS, 0) + 1
-            if fruitless > RETRIES:
+            if self._attempts.may_retry(number):
+                self._attempts.make_due(number, reason)
+            else:
                 self._close(number, Outcome.CRASHED, reason)
-                return
-            if fruitless == RETRIES:
-                self.run.trial(number).drop_checkpoints()
-            self._study.attribute(number, FRUITLESS, fruitless)
-            self._make_due(number, reason)
 
     def give_back(self) -> None:
         """Make all that runs due again, because the search was interrupted; it counts as nobody's fault."""
         with self._mutex:
-            for number in list(self._live):
-                self._make_due(number)
+            for number in list(self._attempts.live):
+                self._attempts.make_due(number)
 
     # ------------------------------------------------------------------------------ the budget
 
@@ -177,8 +160,8 @@ class Record:
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
-            waiting = self._due or len(self._ranking) < self._limit
-            return not self._live and (bool(self.ending) or not waiting)
+            waiting = self._attempts.due or self._left
+            return not self._attempts.live and (bool(self.ending) or not waiting)
 
     def trials(self) -> list[TrialView]:
         """Every started trial, by number."""
@@ -211,57 +194,26 @@ class Record:
 
     # ------------------------------------------------------------------------------ inside
 
-    def _new(self) -> FrozenTrial:
-        """Begin a new trial: a known-good point of the space first, else what is proposed."""
-        number, first = len(self._study.before), self.space.first
-        if number < len(first):
-            params, self.proposed = self.space.encode(first[number]), Proposed(self._study.seen, self._now(), 0.0)
-        else:
-            self._propose(number)
-            params, self.proposed = self._ahead.take(number)
+    @property
+    def _left(self) -> bool:
+        """Whether the budget has a new trial left."""
+        return len(self._ranking) < self._limit
+
+    def _new(self) -> int:
+        """Begin a new trial."""
+        params, self.proposed = self._ahead.take(self._study.count)
         return self._trials.begin(params, {ATTEMPT: 1, SEEN: self.proposed.seen})
-
-    def _propose(self, number: int) -> None:
-        """Begin to make the proposal of the next trial."""
-        if number < AHEAD:
-            self._ahead.begin(number, self._study.trials(), self._study.seen)
-        else:
-            self._ahead.begin(number, self._study.before, self._study.seen_before)
-
-    def _prepare(self) -> None:
-        number = len(self._study.before)
-        if number >= max(AHEAD, len(self.space.first)) and len(self._ranking) < self._limit:
-            self._propose(number)
-
-    def _again(self, number: int) -> tuple[FrozenTrial, int]:
-        """A new attempt at a trial."""
-        trial = self._study.trial(number)
-        attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
-        self._study.attribute(number, ATTEMPT, attempt)
-        return trial, attempt
 
     def _stop_overdue(self) -> None:
         """Stop due trials whose last epoch had them stopped, when they died between that answer and its record."""
-        while self._unsure:
-            number = self._unsure.pop()
-            if number in self._due and (why := self._study.why_stopped(number)):
-                self._due.remove(number)
+        while self._attempts.unsure:
+            number = self._attempts.unsure.pop()
+            if number in self._attempts.due and (why := self._study.why_stopped(number)):
                 self._close(number, Outcome.STOPPED, why)
-
-    def _reached(self, number: int) -> tuple[int, int]:
-        """The epoch that a trial is at, and its steps that are saved."""
-        last = max(self._trials.reported[number].epochs, default=0)
-        return max((last + 1, 0), self.run.trial(number).within_epoch())
-
-    def _make_due(self, number: int, reason: str = "") -> None:
-        del self._live[number]
-        self._trials.show(number, "due", reason)
-        self._due = sorted([*self._due, number])
-        self._unsure.append(number)
 
     def _close(self, number: int, outcome: Outcome, reason: str) -> None:
         """A trial has ended, for good."""
-        self._live.pop(number, None)
+        self._attempts.end(number)
         why = self._why.pop(number, "")
         self._trials.close(number, outcome, reason or (why if outcome is Outcome.STOPPED else ""))
         if outcome is Outcome.CRASHED and self._ranking.best is None:

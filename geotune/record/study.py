@@ -54,6 +54,11 @@ class TrialStudy:
         """Events in the journal."""
         return self._journal.seen
 
+    @property
+    def count(self) -> int:
+        """Trials that there are: the number of the next one."""
+        return len(self.before)
+
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """By number. They are replaced, never changed, so a list stays what it is."""
         return self.study.get_trials(deepcopy=False, states=states or None)
@@ -65,8 +70,8 @@ class TrialStudy:
         """Why the stopping rule ends a trial after its last epoch; empty where it goes on."""
         return self._rule.why(self.study, self.trial(number))
 
-    def add(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> FrozenTrial:
-        """Begin a trial, in one event: after a kill it is there as a whole or not at all."""
+    def add(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> int:
+        """Begin a trial, in one event: after a kill it is there as a whole or not at all. Its number comes back."""
         distributions = {key: self._distributions[key] for key in params}
         self.study.add_trial(
             create_trial(
@@ -74,7 +79,7 @@ class TrialStudy:
             )
         )
         self._remember()
-        return self.before[-1]
+        return self.before[-1].number
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """The value that a trial has reached after an epoch."""

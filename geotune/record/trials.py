@@ -44,11 +44,11 @@ class Trials:
         if newest is not None and not run.trial(newest.number).outcome.is_file():
             self._clear_up(newest.number)  # a kill came right after its end had been told
 
-    def begin(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> FrozenTrial:
-        """A new trial with these parameters, as Optuna sees them."""
-        trial = self.study.add(params, attrs)
-        self.reported[trial.number] = Reported(self.plan)
-        return trial
+    def begin(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> int:
+        """A new trial with these parameters, as Optuna sees them; its number."""
+        number = self.study.add(params, attrs)
+        self.reported[number] = Reported(self.plan)
+        return number
 
     def show(self, number: int, state: str, reason: str = "") -> None:
         """Have a trial that has not ended shown, and ranked, as it now stands."""
