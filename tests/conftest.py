@@ -71,7 +71,8 @@ class HandMadeRun:
         folder.mkdir()
         config = (self.path / "trials" / f"{number:04d}" / "config.yaml").read_text()
         (folder / "config.yaml").write_text(config)
-        (self.path / "best.yaml").write_text(config)
+        head = f"# Trial {number} of {self.path.name}: valid/median_km 700\n"
+        (self.path / "best.yaml").write_text(head + config)
         for epoch in (1, 2):
             self.epoch("final", epoch, 700.0 / epoch)
         test = {"test/median_km": 612.0, "test/within_25km": 0.125}

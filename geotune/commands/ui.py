@@ -46,8 +46,9 @@ def command(words: tuple[str, ...], port: int, host: str) -> None:
             f"runs={runs}: no MLflow store there yet (mlflow.db)",
             "it comes with the first search, as in geotune search space=demo; name another folder with runs=DIR",
         )
-    from geotune.track.mlflow import serve, stop, store_uri
+    from geotune.track.mlflow import store_uri
     from geotune.track.sender import catch_up
+    from geotune.track.server import serve, stop
 
     with tempfile.TemporaryFile() as log:
         for sign in (signal.SIGTERM, signal.SIGHUP):  # the server must not outlive us when the terminal is closed
@@ -74,7 +75,7 @@ def command(words: tuple[str, ...], port: int, host: str) -> None:
 
 
 def _await_answer(server: "subprocess.Popen[bytes]", host: str, port: int, seconds: float = 180.0) -> None:
-    from geotune.track.mlflow import answers
+    from geotune.track.server import answers
 
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     deadline = time.monotonic() + seconds

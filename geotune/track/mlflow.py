@@ -1,37 +1,31 @@
-"""MLflow, behind four calls that may be repeated: the only module that imports it.
+"""MLflow, behind a few calls: the only module that imports it.
 
-A run is found by its tags before one is created, and values are sent with the record's own times: MLflow's SQL store
-keeps one row for the same (run, key, time, step, value), so sending twice changes nothing.
+All but `create` may be repeated: MLflow's SQL store keeps one row for the same (run, key, time, step, value), so values
+that are sent twice, with the record's own times, change nothing.
 """
 
-import contextlib
 import logging
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from geotune.errors import GeotuneError
 
-# Set before mlflow is imported. A search must not hang on a server that is away: few tries, short waits.
+# Set before mlflow is imported. A search must not hang on a server that is away: short waits; and no tries of its
+# own, for a `create` that is repeated unseen, because its answer was lost, makes two runs.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-BATCH = 500  # entries a call; MLflow takes at most 1,000 metrics, of them 100 params, and 100 tags
-PARAMS = 100
+METRICS, PARAMS, TAGS = 800, 100, 100
+"""Entries a call; MLflow takes at most 1,000 of all kinds, and of the last two so many."""
+REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 
 
 def check_uri(uri: str) -> None:
@@ -87,17 +81,30 @@ class MlflowStore:
                 return False
             raise
 
-    def run(self, tags: Mapping[str, str], name: str, started: float, parent: str | None = None) -> str:
-        """The id of the run that has all these tags; it is created where there is none. `started` in unix seconds."""
-        terms = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-        found = self._client.search_runs([self._experiment], " and ".join(terms), max_results=1)
-        if found:
-            return str(found[0].info.run_id)
+    def find(self, tags: Mapping[str, str], by: str) -> dict[str, list[str]]:
+        """Runs that have all these tags: value of the tag `by` -> their ids, the one to use first."""
+        terms = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found: dict[str, list[str]] = {}
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment], terms, max_results=1000, page_token=token)
+            for run in page:
+                found.setdefault(str(run.data.tags[by]), []).append(str(run.info.run_id))
+            token = page.token
+            if not token:
+                return {value: sorted(ids) for value, ids in found.items()}
+
+    def create(self, tags: Mapping[str, str], name: str, started: float, parent: str | None = None) -> str:
+        """A new run's id; `started` in unix seconds. Where this raises, the run may stand there all the same."""
         every = {**tags, "mlflow.source.name": "geotune", "mlflow.source.type": "LOCAL"}
         if parent:
             every["mlflow.parentRunId"] = parent
         run = self._client.create_run(self._experiment, _ms(started), every, run_name=name)
         return str(run.info.run_id)
+
+    def delete(self, run: str) -> None:
+        """Out of sight; MLflow keeps it until `mlflow gc`."""
+        self._client.delete_run(run)
 
     def send(
         self,
@@ -107,17 +114,18 @@ class MlflowStore:
         metrics: Iterable[tuple[str, float, float, int]] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Params once for ever, metrics as (key, value, unix seconds, epoch), tags that replace older ones."""
+        """Params once for ever, metrics as (key, value, unix seconds, epoch), tags that replace older ones.
+
+        As few calls as MLflow's limits allow.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         wanted = [Param(key, _text(value)) for key, value in (params or {}).items()]
-        for start in range(0, len(wanted), PARAMS):
-            self._client.log_batch(run, params=wanted[start : start + PARAMS])
-        if tags:
-            self._client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
+        marks = [RunTag(key, value) for key, value in (tags or {}).items()]
         rows = [Metric(key, float(value), _ms(when), step) for key, value, when, step in metrics]
-        for start in range(0, len(rows), BATCH):
-            self._client.log_batch(run, metrics=rows[start : start + BATCH])
+        while wanted or marks or rows:
+            self._client.log_batch(run, rows[:METRICS], wanted[:PARAMS], marks[:TAGS])
+            rows, wanted, marks = rows[METRICS:], wanted[PARAMS:], marks[TAGS:]
 
     def status(self, run: str, status: str, ended: float | None = None) -> None:
         """RUNNING, FINISHED, FAILED or KILLED; `ended` in unix seconds for all but the first."""
@@ -132,71 +140,9 @@ class MlflowStore:
             self._client.log_artifact(run, str(path))
 
 
-def serve(
-    uri: str,
-    port: int,
-    host: str = "127.0.0.1",
-    *,
-    artifacts: Path | None = None,
-    log: IO[bytes] | int = subprocess.DEVNULL,
-) -> "subprocess.Popen[bytes]":
-    """Start MLflow's server on a store; it belongs to the caller, who ends it with `stop`. What it says goes to `log`.
-
-    Raises GeotuneError where the port is taken.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise GeotuneError(
-                f"{host}:{port} cannot be used ({error.strerror})", f"choose another port, as in --port {port + 1}"
-            ) from None
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        host,
-        "--port",
-        str(port),
-    ]
-    command += ["--workers", "1"]
-    if artifacts:
-        command += ["--artifacts-destination", artifacts.resolve().as_uri()]
-    quiet = ENVIRONMENT | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 10 s to start instead of 40
-    # Its own session: Ctrl-C reaches the caller alone, which then ends the server and the workers that it started.
-    return subprocess.Popen(
-        command,
-        env=quiet | dict(os.environ),
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-    )
-
-
-def answers(host: str, port: int) -> bool:
-    """Whether an MLflow server answers there."""
-    host = f"[{host}]" if ":" in host else host
-    try:
-        with urllib.request.urlopen(f"http://{host}:{port}/health", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def stop(server: "subprocess.Popen[bytes]", seconds: float = 10) -> None:
-    """End a server of `serve` with all its processes."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(server.pid, sign)
-        deadline = time.monotonic() + seconds
-        while server.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+def refused(error: Exception) -> bool:
+    """Whether MLflow did answer, and takes this for this run no more: the others may still be sent."""
+    return getattr(error, "error_code", "") in REFUSALS
 
 
 def _ms(seconds: float) -> int:

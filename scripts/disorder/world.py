@@ -112,7 +112,7 @@ class World:
 
     def serve(self) -> None:
         """Start the MLflow server, again on the same port and store."""
-        from geotune.track.mlflow import serve
+        from geotune.track.server import serve
 
         with (self.work / "log" / "mlflow.txt").open("ab") as log:
             for _ in range(100):
@@ -124,7 +124,7 @@ class World:
         raise SystemExit(f"port {self.port} stays taken")
 
     def _await_server(self) -> None:
-        from geotune.track.mlflow import answers
+        from geotune.track.server import answers
 
         while not answers("127.0.0.1", self.port):
             assert self.server is not None

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from geotune.cli import main
-from geotune.track.mlflow import answers, store_uri
+from geotune.track.mlflow import store_uri
 from geotune.track.sender import Sender
+from geotune.track.server import answers
 
 
 def free_port() -> int:

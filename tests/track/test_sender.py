@@ -104,9 +104,11 @@ def test_a_lost_or_older_cursor_changes_nothing(finished: Any, store: MlflowClie
     Sender(finished.path).sync()
     assert_complete(store)
     content = json.loads(cursor.read_text())
-    content["runs"]["0"] = {"id": content["runs"]["0"]["id"], "epoch": 1}  # killed after two more epochs were sent
-    del content["runs"]["2"]  # killed between the run and the cursor
-    del content["runs"][""]["test"]
+    assert content["closed"] == [[0, 3]]
+    content["closed"] = [[1, 1], [3, 3]]  # 2: killed between the run and the cursor
+    one = runs_in(store)["trial 0"].info.run_id
+    content["runs"]["0"] = {"id": one, "epoch": 1}  # killed after two more epochs were sent
+    del content["runs"]["search"]["test"]
     cursor.write_text(json.dumps(content))
     Sender(finished.path).sync()
     assert_complete(store)
