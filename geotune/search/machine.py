@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from geotune.data.threads import local_cpus
-from geotune.errors import GeotuneError
+from geotune.errors import GeotuneError, SettingsError
 from geotune.record.plan import SearchSettings
 
 Node = tuple[float, float]
@@ -65,6 +65,9 @@ def shape(settings: SearchSettings, offer: Offer) -> Shape:
     they count; where they are not, a trial takes one GPU unless told. Raises GeotuneError where a trial fits neither on
     a live node nor on one that would be started.
     """
+    if settings.packing == "auto" and (settings.gpus is not None or settings.executor == "inline"):
+        alone = "gpus= says it already" if settings.executor != "inline" else "executor=inline runs one trial at a time"
+        raise SettingsError([("packing", f"auto finds out how many trials share a GPU; {alone}")])
     hosts = offer.hosts
     have_gpus = any(gpus for _, gpus in hosts.nodes)
     have_cpus = any(cpus >= 1 for cpus, _ in hosts.nodes)

@@ -105,7 +105,7 @@ def test_two_nodes_with_fake_gpus_run_the_same_trials_as_inline(make_search: Any
 
 def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that is taken away. Without Ray's own process around it, which does nothing but call `step`."""
-    from geotune.search.executors.ray import Worker, _packed
+    from geotune.search.executors.ray_worker import Worker
 
     record = Record(make_search("stopping.rule=none", "trials=1")[0])
     assignment = record.issue()
@@ -113,7 +113,8 @@ def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkey
     assert assignment is not None
     sigterm_in_the_fifth_step(monkeypatch)
     worker = Worker.__new__(Worker)
-    worker._begin(_packed(assignment))
+    given = {"config": assignment.config.model_dump_json(), "workdir": str(assignment.workdir), "resume_from": ""}
+    worker._begin(given | {"number": 0, "attempt": 1})
     assert worker.step()["epoch"] == 1
     with pytest.raises(SystemExit):
         worker.step()

@@ -1,8 +1,10 @@
 """How many trials fit on a machine."""
 
+from typing import Any
+
 import pytest
 
-from geotune.errors import GeotuneError
+from geotune.errors import GeotuneError, SettingsError
 from geotune.record.plan import SearchSettings
 from geotune.search.machine import Offer, Shape, shape, slots
 
@@ -57,3 +59,12 @@ def test_nodes_that_an_autoscaler_starts_count_where_they_are_known() -> None:
     with pytest.raises(GeotuneError) as nothing_grows:
         shape(larger, Offer(head, ()))
     assert nothing_grows.value.problem.endswith("there is 1 node with 0 CPUs and 0 GPUs")
+
+
+@pytest.mark.parametrize(
+    ("other", "told"), [({"gpus": 0.5}, "gpus= says it"), ({"executor": "inline"}, "one trial at")]
+)
+def test_packing_stands_alone(other: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        shape(SearchSettings(packing="auto", **other), Offer(((4, 1),)))
+    assert shape(SearchSettings(packing="auto"), Offer(((4, 1),))) == Shape(4, 1), "one until a trial was measured"

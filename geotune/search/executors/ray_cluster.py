@@ -1,21 +1,23 @@
-"""The Ray that trials run on: one of our own on 127.0.0.1, or a running cluster; what it offers, what it must share."""
+"""The Ray that trials run on: one of our own on 127.0.0.1, or a running cluster that is joined."""
 
+import importlib.util
 import logging
 import socket
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from geotune.data.threads import local_cpus
 from geotune.errors import GeotuneError
 from geotune.record.plan import SearchSettings
+from geotune.search.executors.ray_nodes import offer
+from geotune.search.executors.ray_storage import check_storage
 from geotune.search.machine import Offer, Shape
 from geotune.train.outcomes import Diverged, Infeasible
+
+__all__ = ["check_storage", "cluster", "offer", "on_worker"]
 
 T = TypeVar("T")
 
@@ -45,20 +47,17 @@ def _connect(settings: SearchSettings) -> None:
             socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for minutes
         ray.init(address=settings.address, **quiet)
         return
+    if settings.dashboard and importlib.util.find_spec("aiohttp_cors") is None:
+        raise GeotuneError("dashboard=true: Ray's dashboard is not installed", "pip install 'ray[default]'")
     ray.init(
         address="local",  # or it would join whatever cluster this machine happens to be part of
         num_cpus=local_cpus(),
-        include_dashboard=False,
+        include_dashboard=settings.dashboard,
+        dashboard_host="127.0.0.1",
         object_store_memory=100 * 1024 * 1024,  # trials read memory-mapped files, not Ray objects
         _node_ip_address="127.0.0.1",
         **quiet,
     )
-
-
-def offer() -> Offer:
-    """What the live nodes have."""
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Offer(tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive))
 
 
 def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
@@ -74,38 +73,3 @@ def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
         expected = isinstance(error.cause, GeotuneError | Diverged | Infeasible)
         raise error.cause if expected else error from None
     return result
-
-
-def check_storage(folder: Path) -> None:
-    """Write from every live node into the run folder and read it here; GeotuneError names the nodes that cannot.
-
-    On a folder that is not shared, trials would lose their checkpoints, and results would come from one node only.
-    """
-    tasks, write = {}, ray.remote(num_cpus=0)(_write)
-    for node in ray.nodes():
-        if node["Alive"]:
-            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            mark = folder / f".node-{uuid.uuid4().hex}"
-            tasks[mark] = (node["NodeManagerAddress"], write.options(scheduling_strategy=place).remote(str(mark)))
-    failed = []
-    for mark, (address, task) in tasks.items():
-        try:
-            problem = ray.get(task, timeout=60)
-        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
-            problem = str(error).splitlines()[0]
-        if not problem and not mark.is_file():
-            problem = "what it writes there is not seen here"
-        mark.unlink(missing_ok=True)
-        if problem:
-            failed.append(f"  {address}  {problem}")
-    if failed:
-        mend = "give runs=DIR on a file system that every node shares at the same path"
-        raise GeotuneError("\n".join([f"{folder}: not shared by every node", *failed]), mend)
-
-
-def _write(path: str) -> str:
-    try:
-        Path(path).write_text("", encoding="utf-8")
-    except OSError as error:
-        return str(error.strerror or error)
-    return ""

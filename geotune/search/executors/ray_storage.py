@@ -1,0 +1,63 @@
+"""Proof that the run folder is one and the same on every node: from each before the search, from a later one with its
+first trial.
+
+On a folder that is not shared, trials would lose their checkpoints, and results would come from one node only.
+"""
+
+import uuid
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from geotune.errors import GeotuneError
+
+ANSWER_SECONDS = 120
+"""A node that has not looked by then has none to give: its first process must start, and a dead file server hangs."""
+
+
+def mark(folder: Path) -> Path:
+    """Write a file of a name that was never there before: whoever finds it sees this very folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".shared-{uuid.uuid4().hex}"
+    path.touch()
+    return path
+
+
+def unshared(path: Path) -> str:
+    """What keeps this process from reading and writing where `mark` left `path`; "" where nothing does."""
+    try:
+        if not path.is_file():
+            return f"what the search writes to {path.parent} is not seen there"
+        own = path.with_name(f".node-{uuid.uuid4().hex}")
+        own.touch()
+        own.unlink()
+    except OSError as error:
+        return f"{path.parent}: {error.strerror or error}"
+    return ""
+
+
+def check_storage(folder: Path) -> None:
+    """Have every live node read from and write into the run folder; GeotuneError names the nodes that cannot."""
+    path, look = mark(folder), ray.remote(num_cpus=0)(unshared)
+    tasks = [
+        (node["NodeManagerAddress"], look.options(scheduling_strategy=_on(node["NodeID"])).remote(path))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    failed = []
+    for address, task in tasks:
+        try:
+            problem = ray.get(task, timeout=ANSWER_SECONDS)
+        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
+            problem = str(error).splitlines()[0]
+        if problem:
+            failed.append(f"  {address}  {problem}")
+    path.unlink(missing_ok=True)
+    if failed:
+        mend = "give runs=DIR on a file system that every node shares at the same path"
+        raise GeotuneError("\n".join([f"{folder}: not shared by every node", *failed]), mend)
+
+
+def _on(node: str) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node, soft=False)
