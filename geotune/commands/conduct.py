@@ -37,13 +37,18 @@ WIDTH = 160
 """Columns where the output is no terminal: a log file does not wrap."""
 
 
+def terminal() -> Console:
+    """Where a command prints."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
 def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
     """Run (the rest of) a search and its full training. Everything that is done is kept whatever happens.
 
     The record stays open, and so locked, to the end: no second geotune can train the same winner beside this one.
     Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the two ways to go on printed.
     """
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = terminal()
     _sigterm_as_interrupt()
     record = Record(run)
     sender = open_sender(run.path, record.plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))

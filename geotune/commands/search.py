@@ -17,7 +17,11 @@ class SearchCommand(SettingsCommand):
 
 @click.command("search", cls=SearchCommand)
 @click.argument("words", nargs=-1, metavar="[space=NAME] [data=DIR] [KEY=VALUE]...")
-@click.option("--dry-run", is_flag=True, help="Check settings, data and weights, print some draws; start nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check everything, print the forecast, first trials and where each setting comes from; start nothing.",
+)
 def command(words: tuple[str, ...], dry_run: bool) -> None:
     """Search for the best way to train on your photos, then train it in full and test it once.
 
@@ -51,9 +55,10 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
     for line in pinned(plan):
         click.echo(line)
     if dry_run:
-        from geotune.search.forecast import show_draws
+        from geotune.commands.conduct import terminal
+        from geotune.search.dry_run import show_dry_run
 
-        show_draws(plan, dataset)
+        show_dry_run(plan, dataset, terminal())
         return
     from geotune.commands.conduct import conduct
 

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -12,14 +12,34 @@ from geotune.data.cache.entries import cache_root
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.words import counted
 from geotune.model.settings import WINNER
+from geotune.model.weights import Weights
 from geotune.record.plan import Plan
 from geotune.record.record import Record
+from geotune.record.words import duration_text
 from geotune.search.budget import Clock, final_seconds
-from geotune.search.display import drawn_text, duration_text
 from geotune.search.machine import Shape
 from geotune.search.preflight import check_optimisers, find_all_weights
 from geotune.train.probe import Forecast, probe
 from geotune.train.settings import TrainConfig
+
+MOST_FOR_FINAL = 0.4
+"""The share of a limit that is kept for the full training at the most."""
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What a trial and an epoch of the full training take; None where nobody could tell."""
+
+    trial: Forecast | None
+    full: Forecast | None
+
+    def final_seconds(self, plan: Plan) -> float:
+        """Of the full training; 0 where unknown."""
+        if self.full is None:
+            return 0.0
+        once = self.full.seconds_features if plan.full_is_other_work else 0.0
+        return once + final_seconds(self.full.seconds_epoch, _typical_full(plan).train.epochs)
 
 
 def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: Clock, console: Console) -> float:
@@ -32,28 +52,52 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         weights = find_all_weights(plan.space)
         plan.tree["weights"] = [{"backbone": found.backbone} | found.about() for found in weights]
         plan.write(record.run)
-        dataset = open_dataset(plan.data)
-        timed = _timed(plan, typical(plan), one, at_once)
-        full = _timed(plan, before_start(_typical_full(plan)), one, 1) if plan.full_is_other_work else timed
-    rows: list[tuple[str, str]] = []
+        timed = time_steps(plan, one, at_once)
+    rows = [("run", str(record.run.path)), *about(plan, open_dataset(plan.data), weights)]
+    print_rows(rows + forecast(plan, timed, one, at_once, clock.left, record.run.path), console)
+    return timed.final_seconds(plan)
+
+
+def about(plan: Plan, dataset: Dataset, weights: list[Weights]) -> list[Row]:
+    """What is searched, on what."""
     photos = ", ".join(f"{count:,} {name}" for name, count in dataset.counts.items())
-    rows.append(("run", str(record.run.path)))
-    rows.append(("data", f"{dataset.folder} ({photos}; {dataset.extent})"))
-    rows.append(("asks", dataset.split_question))
-    rows.append(("goal", f"{'maximize' if plan.maximize else 'minimize'} {plan.goal}"))
-    rows.append(("searched", ", ".join(parameter.key for parameter in plan.space.parameters)))
-    rows.append(("space", f"{_count(plan.space.size)}, {len(plan.space.first)} known-good first"))
-    rows.append(("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights))))
-    rows.append(("machine", f"{counted(at_once, 'trial')} at once, {one} each ({plan.settings.executor})"))
-    if timed is None:
-        rows.append(("a trial", "not timed: no worker is there yet"))
-    else:
-        rows.append(("a trial", f"about {_about(timed.seconds)} for all {timed.epochs} epochs{_once(timed)}"))
-        rows.append(("trials", _fitting(plan, timed, full or timed, at_once, clock)))
-        rows.append(("disk", _disk(timed, at_once, record.run.path)))
+    goals = ", then ".join(f"{goal.direction} {goal.metric}" for goal in plan.goals)
+    return [
+        ("data", f"{dataset.folder} ({photos}; {dataset.extent})"),
+        ("asks", dataset.split_question),
+        ("goal", goals),
+        ("searched", ", ".join(parameter.key for parameter in plan.space.parameters)),
+        ("space", f"{_count(plan.space.size)}, {len(plan.space.first)} known-good first"),
+        ("weights", ", ".join(dict.fromkeys(str(found.tag) for found in weights))),
+    ]
+
+
+def forecast(plan: Plan, timed: Timed, one: Shape, at_once: int, left: float, folder: Path) -> list[Row]:
+    """What it will take: `left` seconds of the time limit (may be infinite), on the disk of `folder`."""
+    rows = [("machine", f"{counted(at_once, 'trial')} at once, {one} each ({plan.settings.executor})")]
+    if timed.trial is None:
+        return [*rows, ("a trial", "not timed: no worker is there yet")]
+    trial = timed.trial
+    rows.append(("a trial", f"about {_about(trial.seconds)} for all {trial.epochs} epochs{_once(trial)}"))
+    rows.append(("trials", _fitting(plan, trial, timed.final_seconds(plan), one, at_once, left)))
+    return [*rows, ("disk", _disk(trial, at_once, folder))]
+
+
+def print_rows(rows: list[Row], console: Console) -> None:
     for name, text in rows:
         console.print(f"{name:<9} {text}", highlight=False)
-    return _final_seconds(plan, full) if full else 0.0
+
+
+def time_steps(plan: Plan, one: Shape, at_once: int, *, trained: bool = True) -> Timed:
+    """A few steps of a typical trial and, where it is other work, of the full training.
+
+    Where they are not `trained`, the weights are random ones: as fast, and nothing has to be fetched.
+    """
+    trial = _timed(plan, _begun(typical(plan), trained), one, at_once)
+    if not plan.full_is_other_work:
+        return Timed(trial, trial)
+    full = _timed(plan, _begun(before_start(_typical_full(plan)), trained), one, 1)
+    return Timed(trial, full or trial)
 
 
 def before_start(config: TrainConfig) -> TrainConfig:
@@ -61,6 +105,12 @@ def before_start(config: TrainConfig) -> TrainConfig:
     if config.model.start != WINNER:
         return config
     return config.model_copy(update={"model": config.model.model_copy(update={"start": ""})})
+
+
+def _begun(config: TrainConfig, trained: bool) -> TrainConfig:
+    if trained or config.model.start:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"weights": "none"})})
 
 
 def _timed(plan: Plan, wanted: TrainConfig, one: Shape, at_once: int) -> Forecast | None:
@@ -81,22 +131,6 @@ def _probe(config: str, threads: int, gpus: float) -> Forecast:
     return probe(checked, open_dataset(checked.data), threads=threads, gpus=gpus)
 
 
-def show_draws(plan: Plan, dataset: Dataset) -> None:
-    """What `--dry-run` prints: the weights are looked for, five configs drawn, nothing is written."""
-    console = Console()
-    check_optimisers(plan.space)
-    find_all_weights(plan.space)
-    console.print(f"{plan.space.name} on {dataset.folder}: {_count(plan.space.size)}, goal {plan.goal}")
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=plan.settings.seed))
-    for point in plan.space.first:
-        study.enqueue_trial(plan.space.encode(point))
-    for number in range(int(min(5, plan.trials, plan.space.size))):
-        drawn = plan.space.draw(study.ask())
-        plan.config(drawn)
-        console.print(f"  {number}: {drawn_text(drawn)}", highlight=False, soft_wrap=True)
-
-
 def typical(plan: Plan) -> TrainConfig:
     """The first known-good point, else a random draw."""
     if plan.space.first:
@@ -104,29 +138,35 @@ def typical(plan: Plan) -> TrainConfig:
     return plan.config(plan.space.draw(optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()))
 
 
-def _fitting(plan: Plan, timed: Forecast, full: Forecast, at_once: int, clock: Clock) -> str:
-    if plan.settings.time is None:
-        rounds = math.ceil(plan.trials / max(1, at_once))
-        return f"{plan.trials}, at most about {_about(timed.seconds_features + rounds * timed.seconds)}"
-    final = min(_final_seconds(plan, full), 0.4 * plan.settings.time)
-    left = max(0.0, clock.left - final - timed.seconds_features)
-    fitting = int(left * at_once / max(0.1, timed.seconds))
-    fits = f"about {min(fitting, plan.trials)} of {plan.trials}" if fitting < plan.trials else f"all {plan.trials}"
-    return f"{fits} fit into {duration_text(plan.settings.time)}, {_about(final)} kept for the full training"
-
-
 def _typical_full(plan: Plan) -> TrainConfig:
     return plan.full_config(plan.space.first[0] if plan.space.first else {})
 
 
-def _final_seconds(plan: Plan, full: Forecast) -> float:
-    once = full.seconds_features if plan.full_is_other_work else 0.0
-    return once + final_seconds(full.seconds_epoch, _typical_full(plan).train.epochs)
+def _fitting(plan: Plan, trial: Forecast, final: float, one: Shape, at_once: int, left: float) -> str:
+    """How many of the trials fit into the limits that there are."""
+    settings, once = plan.settings, trial.seconds_features
+    fits: dict[str, float] = {}
+    if settings.time is not None:
+        kept = min(final, MOST_FOR_FINAL * settings.time)
+        seconds = max(0.0, left - kept - once)
+        fits[f"{duration_text(settings.time)}, {_about(kept)} kept for the full training"] = (
+            seconds * at_once / max(0.1, trial.seconds)
+        )
+    if settings.gpu_hours is not None and one.gpus:
+        gpu_seconds = settings.gpu_hours * 3600
+        gpu_seconds -= min(final, MOST_FOR_FINAL * gpu_seconds)
+        fits[f"{settings.gpu_hours:g} GPU hours"] = gpu_seconds / one.gpus / max(0.1, trial.seconds)
+    if not fits:
+        rounds = math.ceil(plan.trials / max(1, at_once))
+        return f"{plan.trials}, at most about {_about(once + rounds * trial.seconds)}"
+    limit, count = min(fits.items(), key=lambda item: item[1])
+    said = f"about {int(count)} of {plan.trials}" if count < plan.trials else f"all {plan.trials}"
+    return f"{said} fit into {limit}"
 
 
-def _disk(timed: Forecast, at_once: int, run: Path) -> str:
+def _disk(timed: Forecast, at_once: int, folder: Path) -> str:
     need = (2 * (at_once + 1) * timed.checkpoint_mb + timed.cache_mb) / 1000
-    free = shutil.disk_usage(run).free / 1e9
+    free = shutil.disk_usage(folder).free / 1e9
     warning = "  [bold red]too little" if free < need + 0.5 else ""
     cache = f"{timed.cache_mb:,.0f} MB of it the cache in {cache_root()}"
     return f"about {need:.1f} GB ({cache}), {free:,.0f} GB free{warning}"

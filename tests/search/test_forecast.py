@@ -1,0 +1,63 @@
+"""The forecast of a search: what fits into which limit, from injected times."""
+
+from pathlib import Path
+from typing import Any
+
+from geotune.search.forecast import Timed, forecast, time_steps, typical
+from geotune.search.machine import Shape
+from geotune.train.probe import Forecast
+
+A_TRIAL = Forecast(
+    seconds_features=0.0,
+    seconds_epoch=10.0,
+    epochs=3,
+    seconds=30.0,
+    memory_mb=100.0,
+    checkpoint_mb=50.0,
+    cache_mb=200.0,
+)
+
+
+def rows(plan: Any, folder: Path, left: float = float("inf"), gpus: float = 0.0) -> dict[str, str]:
+    return dict(forecast(plan, Timed(A_TRIAL, A_TRIAL), Shape(1, gpus), 2, left, folder))
+
+
+def test_trials_alone(make_search: Any, tmp_path: Path) -> None:
+    _, plan = make_search("trials=9")
+    found = rows(plan, tmp_path)
+    assert found["a trial"] == "about 30 s for all 3 epochs"
+    assert found["trials"] == "9, at most about 2:30", "five rounds of two"
+    assert found["disk"].startswith("about 0.5 GB (200 MB of it the cache in ")
+
+
+def test_time_keeps_some_for_the_full_training(make_search: Any, tmp_path: Path) -> None:
+    _, plan = make_search("trials=100", "time=5m")
+    found = rows(plan, tmp_path, left=300.0)["trials"]
+    assert found == "about 15 of 100 fit into 5:00, 63 s kept for the full training", "(300 - 63) s * 2 / 30 s"
+    assert rows(plan, tmp_path, left=100.0)["trials"].startswith("about 2 of 100")
+    _, plan = make_search("trials=3", "time=5m")
+    assert rows(plan, tmp_path, left=300.0)["trials"].startswith("all 3 fit into 5:00")
+
+
+def test_the_limit_that_ends_first_is_named(make_search: Any, tmp_path: Path) -> None:
+    _, plan = make_search("trials=100", "time=8h", "gpu_hours=0.1")
+    assert rows(plan, tmp_path, left=28800.0, gpus=0.5)["trials"] == "about 19 of 100 fit into 0.1 GPU hours"
+    assert rows(plan, tmp_path, left=28800.0)["trials"].startswith("all 100 fit into 8:00:00"), "no GPU, no GPU hours"
+
+
+def test_nobody_could_time_it(make_search: Any, tmp_path: Path) -> None:
+    _, plan = make_search()
+    found = dict(forecast(plan, Timed(None, None), Shape(1, 1), 0, float("inf"), tmp_path))
+    assert found == {
+        "machine": "0 trials at once, 1 CPU and 1 GPU each (ray)",
+        "a trial": "not timed: no worker is there yet",
+    }
+
+
+def test_steps_can_be_timed_without_the_trained_weights(make_search: Any) -> None:
+    _, plan = make_search("model.weights=nowhere.pth")
+    assert typical(plan).model.weights == "nowhere.pth"
+    timed = time_steps(plan, Shape(1, 0), 1, trained=False)
+    assert timed.trial is not None
+    assert timed.trial.seconds > 0
+    assert timed.full is timed.trial
