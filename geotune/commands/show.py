@@ -90,10 +90,10 @@ def _show(history: "History", glance: "Glance", top: int, run: Path, console: "C
 
 def _conclude(history: "History", state: str, run: Path, console: "Console") -> None:
     """The test result, or how to get to one."""
-    from geotune.record.words import test_text
+    from geotune.record.words import tested_text
 
     if history.test:
-        console.print(test_text(history.test), style="bold", soft_wrap=True)
+        console.print(tested_text(history.test), style="bold", soft_wrap=True)
         console.print(f"model     {run}/model     geotune predict {run}/model photo.jpg", soft_wrap=True)
         console.print(f"report    {run}/report.html", soft_wrap=True)
     elif state == "interrupted":

@@ -62,7 +62,7 @@ def summary_of(run: RunFolder) -> Summary:
         test=test,
         seconds=spend.get("seconds"),
         gpu_hours=spend.get("gpu_hours"),
-        size_bytes=_size(run.path),
+        size_bytes=size_of(run.path),
         changed=max(path.stat().st_mtime for path in files if path.is_file()),
     )
 
@@ -124,7 +124,7 @@ def _said_to_end(run: RunFolder) -> bool:
         return False
 
 
-def _size(folder: Path) -> int:
+def size_of(folder: Path) -> int:
     """Bytes of all files in a folder; links count as links, and what vanishes meanwhile not at all."""
     return sum(_sizes(folder))
 

@@ -34,9 +34,14 @@ def unit_of(metric: str) -> str:
     return "MB" if unit == "mb" else unit if unit in UNIT.values() else "s" if metric.endswith("seconds") else ""
 
 
-def test_text(test: Mapping[str, Any]) -> str:
+def tested_metric(test: Mapping[str, Any]) -> str:
+    """The name of the median error in final.json, `test/median_km`."""
+    return next(name for unit in UNIT.values() if (name := f"test/median_{unit}") in test["metrics"])
+
+
+def tested_text(test: Mapping[str, Any]) -> str:
     """final.json in a line: `test median 66.1 m (95 % 30.5-144); one point for every photo would give 313 m`."""
-    metric = f"test/median_{test['unit']}"
+    metric = tested_metric(test)
     low, high = (number_text(test[key], metric) for key in ("low", "high"))
     found = f"test median {value_text(test['metrics'][metric], metric)} (95 % {low}-{high})"
     return f"{found}; one point for every photo would give {value_text(test['baseline'], metric)}"

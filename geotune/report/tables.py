@@ -9,7 +9,7 @@ from typing import Any
 
 from geotune.geo.metrics import words
 from geotune.record.history import History, TrialHistory
-from geotune.record.words import NONE, number_text, short, short_key, test_text, unit_of
+from geotune.record.words import NONE, number_text, short, short_key, tested_text, unit_of
 
 LATEX = {c: rf"\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}
 LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", NONE: "--"}
@@ -39,7 +39,7 @@ def as_markdown(history: History, top: int | None) -> str:
     marks = ["---:" if index in right else "---" for index in range(len(heads))]
     lines = [heads, marks, *([cell.replace("|", r"\|") for cell in row] for row in rows)]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{text}\n" + (f"\n{test_text(history.test)}\n" if history.test else "")
+    return f"{text}\n" + (f"\n{tested_text(history.test)}\n" if history.test else "")
 
 
 def as_latex(history: History, top: int | None) -> str:
@@ -47,7 +47,7 @@ def as_latex(history: History, top: int | None) -> str:
     heads, rows, right = _table(history, top)
     columns = "".join("r" if index in right else "l" for index in range(len(heads)))
     about = f"{history.run.name}: {len(rows)} of {len(history.trials)} trials" + (
-        f"; {test_text(history.test)}" if history.test else ""
+        f"; {tested_text(history.test)}" if history.test else ""
     )
     lines = [f"% {about}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
     lines += [_latex_row(heads), r"\midrule"]
