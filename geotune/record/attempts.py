@@ -27,9 +27,9 @@ class Attempts:
         self.live[number], self._began[number] = attempt, self._reached(number)
         self._trials.show(number, "running")
 
-    def again(self) -> tuple[int, int]:
-        """The first trial that is due, and its new attempt."""
-        number = self.due.pop(0)
+    def again(self, number: int) -> tuple[int, int]:
+        """A trial that was due, and its new attempt."""
+        self.due.remove(number)
         attempt = self._trials.study.trial(number).user_attrs.get(ATTEMPT, 0) + 1
         self._trials.study.attribute(number, ATTEMPT, attempt)
         return number, attempt

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from geotune.config import dump_yaml, flatten, nest
 from geotune.record.ahead import Ahead, Proposed
+from geotune.record.allowance import Allowance
 from geotune.record.attempts import Attempts
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.keeping import CANDIDATES
@@ -47,6 +48,8 @@ class Record:
         self.study = self._study.study
         self.ending: str = self.study.user_attrs.get(ENDED, "")
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
+        self.allowance = Allowance()
+        self._paused: set[int] = set()  # told to stop although nothing speaks against them
         self._ahead = Ahead(self._study, self.plan, now, background)
         self._trials = Trials(run, self.plan, self._study, now)
         self._ranking = self._trials.ranking
@@ -63,12 +66,15 @@ class Record:
             if self.ending:
                 return None
             self._stop_overdue()
-            if self._attempts.due:
-                number, attempt = self._attempts.again()
-            elif self._left:
+            due = next((due for due in self._attempts.due if not self._late(due)), None)
+            if due is not None:
+                number, attempt = self._attempts.again(due)
+            elif self._left and not self.allowance.late_to_begin():
                 number, attempt = self._new(), 1
             else:
+                self._end_if_late()
                 return None
+            self._paused.discard(number)
             folder = self.run.trial(number)
             config = self.plan.config(drawn_of(self._study.trial(number), self.plan))
             if not folder.config.is_file():
@@ -76,6 +82,7 @@ class Record:
             folder.progress.unlink(missing_ok=True)
             self._epochs[number] = config.train.epochs
             self._attempts.begin(number, attempt)
+            self.allowance.issued(number, self._now())
             if self._left:
                 self._ahead.prepare(self._study.count)
             return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
@@ -92,11 +99,13 @@ class Record:
             known = self._trials.reported[number].epochs
             if epoch not in known:
                 self._trials.take(number, epoch, metrics)
+                self.allowance.reported(number, self._now())
             if epoch >= self._epochs[number]:  # trained to its end: nothing is left to stop
                 return Decision.GO_ON
-            if self.ending:
-                self._why[number] = "the search was at its end"
-            elif epoch == max(known):  # what came of the others was decided when they were
+            if self.ending or self._late(number):
+                self._paused.add(number)  # it goes on from there when the search is resumed, or has more to spend
+                return Decision.STOP
+            if epoch == max(known):  # what came of the others was decided when they were
                 self._why[number] = self._study.why_stopped(number)
             return Decision.STOP if self._why.get(number) else Decision.GO_ON
 
@@ -105,8 +114,8 @@ class Record:
         with self._mutex:
             if not self._attempts.runs(number, attempt):
                 return
-            if outcome is Outcome.STOPPED and self.ending == "interrupted":
-                self._attempts.make_due(number)  # it was told to stop by Ctrl-C: a resumed search goes on with it
+            if outcome is Outcome.STOPPED and number in self._paused:
+                self._attempts.make_due(number)
             elif outcome is Outcome.CRASHED:
                 self.lost(number, attempt, reason)
             else:
@@ -137,17 +146,28 @@ class Record:
                 self.study.set_user_attr(ENDED, why)
             self.ending = self.ending or why
 
-    def open_budget(self) -> None:
-        """There is more to spend than before: a search that a limit had ended goes on."""
+    def open_budget(self, limit: int) -> None:
+        """While no executor runs: what a limit had ended goes on, up to so many trials in all."""
         with self._mutex:
             if self.study.user_attrs.get(ENDED):
                 self.study.set_user_attr(ENDED, "")
                 self.ending = ""
+            self._limit = min(limit, self.plan.most or limit)
 
     def limit_trials(self, limit: int) -> None:
-        """Let so many trials be issued in all; those that there are stay."""
+        """While an executor runs: let so many trials be issued in all; those that there are stay.
+
+        What is done stays so: an executor that has seen it is on its way out.
+        """
         with self._mutex:
-            self._limit = min(limit, self.plan.most or limit)
+            if not self.done:
+                self._limit = min(limit, self.plan.most or limit)
+
+    def settle(self, why: str) -> None:
+        """Nothing will go on any more: end the trials that are due, as stopped."""
+        with self._mutex:
+            for number in list(self._attempts.due):
+                self._close(number, Outcome.STOPPED, why)
 
     @property
     def limit(self) -> int:
@@ -204,6 +224,18 @@ class Record:
         params, self.proposed = self._ahead.take(self._study.count)
         return self._trials.begin(params, {ATTEMPT: 1, SEEN: self.proposed.seen})
 
+    def _late(self, number: int) -> str:
+        """Which limit of the budget would end before another epoch of a trial, or empty."""
+        reported = self._trials.reported[number]
+        return self.allowance.late(number, reported.seconds / max(1, len(reported.epochs)))
+
+    def _end_if_late(self) -> None:
+        """End the search where nothing runs, and only the budget keeps trials from it."""
+        if not self._attempts.live:
+            limit = self._late(self._attempts.due[0]) if self._attempts.due else ""
+            if limit := limit or (self.allowance.late_to_begin() if self._left else ""):
+                self.end(limit)
+
     def _stop_overdue(self) -> None:
         """Stop due trials whose last epoch had them stopped, when they died between that answer and its record."""
         while self._attempts.unsure:
@@ -214,6 +246,7 @@ class Record:
     def _close(self, number: int, outcome: Outcome, reason: str) -> None:
         """A trial has ended, for good."""
         self._attempts.end(number)
+        self.allowance.ended(number)
         why = self._why.pop(number, "")
         self._trials.close(number, outcome, reason or (why if outcome is Outcome.STOPPED else ""))
         if outcome is Outcome.CRASHED and self._ranking.best is None:

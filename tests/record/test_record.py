@@ -300,13 +300,61 @@ def test_interrupted_trials_stay_due(record: Record) -> None:
     assert record.study.get_trials()[trial.number].state is TrialState.RUNNING
 
 
-def test_trials_that_the_clock_ended_are_kept(record: Record) -> None:
+def test_what_the_clock_ended_is_kept_and_goes_on_when_there_is_more_time(record: Record) -> None:
     trial = issue(record)
     record.end("time")
     assert record.report(trial.number, 1, 1, {GOAL: 10.0}) is Decision.STOP
     record.finish(trial.number, 1, Outcome.STOPPED)
-    assert record.study.get_trials()[trial.number].state is TrialState.PRUNED
     assert record.done
+    assert record.trials()[0].state == "due"
+    record.open_budget(record.limit)
+    assert issue(record).attempt == 2
+    record.give_back()
+    record.settle("the search was over")
+    assert record.study.get_trials()[trial.number].state is TrialState.PRUNED
+    assert (record.trials()[0].state, record.trials()[0].reason) == ("stopped", "the search was over")
+
+
+def test_no_epoch_is_begun_that_cannot_end_in_time(make_run: Callable[..., RunFolder]) -> None:
+    now, left = [0.0], [1000.0]
+    record = Record(make_run(), now=lambda: now[0])
+    record.allowance.too_late = lambda seconds: "time" if left[0] <= seconds else ""
+    slow, fast = issue(record), issue(record)
+
+    def report(trial: Assignment, epoch: int, at: float) -> Decision:
+        now[0] = at
+        return record.report(trial.number, trial.attempt, epoch, {GOAL: 10.0 / epoch})
+
+    assert report(slow, 1, 60.0) is Decision.GO_ON
+    assert report(slow, 2, 120.0) is Decision.GO_ON
+    assert report(fast, 1, 178.0) is Decision.GO_ON
+    assert report(fast, 2, 179.0) is Decision.GO_ON
+    left[0] = 30.0
+    assert report(slow, 3, 180.0) is Decision.STOP
+    record.finish(slow.number, 1, Outcome.STOPPED)
+    assert record.issue() is None, "nor is a trial begun whose first epoch cannot"
+    assert not record.done
+    assert report(fast, 3, 181.0) is Decision.GO_ON
+    record.finish(fast.number, 1, Outcome.COMPLETE)
+    assert record.issue() is None
+    assert (record.ending, record.done) == ("time", True)
+    assert [view.state for view in record.trials()] == ["due", "complete"]
+    record.close()
+
+
+def test_more_trials_while_it_runs_and_after(make_run: Callable[..., RunFolder]) -> None:
+    record = Record(make_run(trials=1))
+    trial = issue(record)
+    assert record.issue() is None
+    record.limit_trials(2)
+    assert issue(record).number == 1
+    record.finish(1, 1, Outcome.STOPPED)
+    record.finish(trial.number, 1, Outcome.STOPPED)
+    record.limit_trials(3)
+    assert record.done, "an executor that has seen it is on its way out"
+    record.open_budget(3)
+    assert issue(record).number == 2
+    record.close()
 
 
 def test_a_second_driver_is_refused(record: Record) -> None:
