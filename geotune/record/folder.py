@@ -151,6 +151,11 @@ class RunFolder:
         return self.path / "spend.json"
 
     @property
+    def warm(self) -> Path:
+        """Trials of earlier searches that inform the sampler, a JSON line each (geotune.record.warm)."""
+        return self.path / "warm.jsonl"
+
+    @property
     def best_yaml(self) -> Path:
         """The winner so far, as `geotune train config=` takes it."""
         return self.path / "best.yaml"

@@ -68,8 +68,9 @@ def spelt_out(flat: Flat) -> Flat:
         return flat
     rest = {key: value for key, value in flat.items() if key not in written}
     own = written.pop("where", None) or []
-    texts = [*(own if isinstance(own, list) else [own])]
-    texts += [f"{key.removeprefix('where.')} {value}" for key, value in written.items()]
+    bounds = own if isinstance(own, dict) else {key.removeprefix("where."): value for key, value in written.items()}
+    texts = [] if isinstance(own, dict) else own if isinstance(own, list) else [own]
+    texts = [*texts, *(f"{key} {bound}" for key, bound in bounds.items())]
     return rest | {"where": texts}
 
 

@@ -1,15 +1,14 @@
 """The plan of a search: everything that was asked, written once to the run folder's search.yaml."""
 
 import platform
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
-import optuna
-from pydantic import Field
+from optuna.trial import FrozenTrial
+from pydantic import BeforeValidator, Field
 
 from geotune import __version__
 from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, load_yaml, nest
@@ -24,6 +23,7 @@ from geotune.record.samplers import SamplerName
 from geotune.record.space import Space
 from geotune.record.space_file import faults_of, spelt_words
 from geotune.record.stopping import StoppingSettings
+from geotune.record.warm import read_warm, write_warm
 from geotune.train.selection import Rule, selected_metric, standing
 from geotune.train.settings import TrainConfig
 
@@ -32,6 +32,11 @@ OTHER_WORK = ("model.", "input.", "train.epoch_photos", "train.batch_size", "tra
 TRIALS = 64
 """Trials of a search of which nobody said how many."""
 LIBRARIES = ("ray", "optuna", "torch", "timm", "mlflow", "albumentations")
+
+
+def _parted(value: Any) -> Any:
+    """`a,b` -> `[a, b]`."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class SearchSettings(Settings):
@@ -60,6 +65,10 @@ class SearchSettings(Settings):
     sampler: SamplerName | None = None
     """Who proposes. tpe: Optuna's tree-structured Parzen estimator; gp: its Gaussian process; qmc: points spread
     evenly; grid: every combination; random: chance. Default: the space's."""
+    warm_start: Annotated[list[str], BeforeValidator(_parted), "run, or several with commas"] = []
+    """Earlier runs whose trials inform the sampler: they count for nothing else."""
+    warm_start_other_data: bool = False
+    """Let warm_start take runs that searched on other data."""
     stopping: StoppingSettings = StoppingSettings()
     executor: Literal["ray", "inline"] = "ray"
     """Who runs the trials: Ray Tune, or this process, one at a time."""
@@ -116,6 +125,10 @@ class Plan:
     extent: str
     tree: dict[str, Any]
     """What search.yaml holds."""
+    earlier: tuple[FrozenTrial, ...] = ()
+    """Trials of earlier searches that inform the sampler, in the terms of this space (geotune.record.earlier)."""
+    remarks: tuple[str, ...] = ()
+    """What its user should know of a new search, a line each."""
 
     @classmethod
     def make(cls, asked: Flat, space: Space, tree: dict[str, Any], pins: Flat, data: dict[str, Any]) -> "Plan":
@@ -144,7 +157,8 @@ class Plan:
             "space": {"name": space.name, "file": tree},
             "versions": about,
         }
-        return cls(settings, space, words, found, limits(settings.where, extent), extent, written)
+        plan = cls(settings, space, words, found, limits(settings.where, extent), extent, written)
+        return replace(plan, remarks=tuple(plan._of_grid()))
 
     @classmethod
     def read(cls, run: RunFolder) -> "Plan":
@@ -158,9 +172,12 @@ class Plan:
         except (KeyError, TypeError) as error:
             raise GeotuneError(f"{run.search_yaml}: {error} is missing", "restore the file from a copy") from None
         words = {"data": settings.data, "seed": settings.seed}
-        return cls(settings, space, words, found, limits(settings.where, extent), extent, tree)
+        where, earlier = limits(settings.where, extent), read_warm(run, space.parameters)
+        return cls(settings, space, words, found, where, extent, tree, earlier)
 
     def write(self, run: RunFolder) -> None:
+        if self.earlier:
+            write_warm(run, self.earlier)
         write_atomic(run.search_yaml, dump_yaml(self.tree))
 
     @property
@@ -178,6 +195,13 @@ class Plan:
     def most(self) -> int | None:
         """How many different proposals there are: of a grid its combinations; None without end."""
         return self.space.combinations if self.sampler == "grid" else None
+
+    def _of_grid(self) -> Iterator[str]:
+        asked = self.settings.trials
+        if self.most and asked and asked < self.most:
+            yield f"sampler=grid: {asked} of {self.most} combinations fit into trials={asked}"
+        elif self.most and asked and asked > self.most:
+            yield f"sampler=grid: all {self.most} combinations take fewer than trials={asked}"
 
     @property
     def sampler(self) -> SamplerName:
@@ -236,18 +260,6 @@ class Plan:
         """What the search adds to every config: its words, and its goal as the metric whose best epoch is kept."""
         keep = {} if "train.select" in self.space.fixed else {"train.select": self.goal}
         return self.words | keep
-
-    def make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """The sampler of one proposal, seeded by (seed, trial number): the same record gives the same proposal."""
-        seed = (self.settings.seed * 1_000_003 + number) % 2**32
-        if self.settings.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        startup = min(10, max(4, self.trials // 4))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group has been one since 2.8
-            return optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=startup
-            )
 
     @property
     def data(self) -> str:

@@ -55,7 +55,7 @@ class Proposer:
         if name == "random":
             return self._ask(optuna.samplers.RandomSampler(seed=own_seed), [])
         learner = LEARNERS[name]
-        known = [trial for trial in others if trial.state in KNOWN]
+        known = [*self.plan.earlier, *(trial for trial in others if trial.state in KNOWN)]
         if sum(trial.state is not TrialState.RUNNING for trial in known) < self._startup:
             return spread(space, seed, number)
         read = learner.view(thinned(known, self.plan.goals, learner.limit), self.plan.goals)

@@ -13,7 +13,7 @@ from geotune.record.goals import Objective
 from geotune.record.thinning import CONSTRAINT, lasted, violation
 
 ALWAYS = ("fits", "finite")
-"""Constraints that no trial with a value breaks."""
+"""Constraints that every search knows, and that no trial with a value breaks."""
 
 
 class Snapshot(InMemoryStorage):
@@ -78,7 +78,7 @@ def for_gp(trials: Sequence[FrozenTrial], goals: Sequence[Objective]) -> list[Fr
     constraints; those that no trial with a value breaks would each cost a model of their own, for nothing.
     """
     found = [slim(trial) for trial in trials]
-    values = [trial.value for trial in found if trial.state is TrialState.COMPLETE]
+    values = [float(trial.values[0]) for trial in found if trial.state is TrialState.COMPLETE]
     worst = (min if goals[0].maximize else max)(values, default=None)
     names = {key for trial in found for key in trial.system_attrs} - {CONSTRAINT + name for name in ALWAYS}
     for trial in found:

@@ -6,7 +6,7 @@ comparison is the same with and without thinning.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -53,7 +53,8 @@ def ranked(ended: Sequence[FrozenTrial], goals: Sequence[Objective], wanted: int
 
 def violation(trial: FrozenTrial) -> float:
     """How far a trial breaks its constraints."""
-    return sum(value for key, value in trial.system_attrs.items() if key.startswith(CONSTRAINT) and value > 0)
+    attrs: Mapping[str, float] = trial.system_attrs
+    return sum(value for key, value in attrs.items() if key.startswith(CONSTRAINT) and value > 0)
 
 
 def lasted(trial: FrozenTrial, goal: Objective) -> tuple[float, float]:

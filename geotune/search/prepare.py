@@ -17,6 +17,7 @@ from geotune.config import (
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.demo import demo_dataset
 from geotune.errors import GeotuneError, SettingsError
+from geotune.record.earlier import warmed
 from geotune.record.library import find
 from geotune.record.plan import Plan, SearchSettings, settle
 from geotune.record.space import Space
@@ -52,7 +53,7 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
     dataset = find_data(data)
     for name in dataset.counts:
         dataset.split(name)  # its shards are there, whole and as they were, before anything starts
-    plan = Plan.make(asked, space, tree, pins, _describe(dataset))
+    plan = warmed(Plan.make(asked, space, tree, pins, _describe(dataset)))
     plan.tree.update(basis(plan, words, path))
     return plan, dataset
 
@@ -68,13 +69,13 @@ def find_data(data: str) -> Dataset:
 
 
 def pinned(plan: Plan) -> list[str]:
-    """One line for each setting that the space searches and the command line fixes."""
+    """One line for each setting that the space searches and the command line fixes, then what else is to be known."""
     searched = plan.space.file.search
     return [
         f"{key}={value} is fixed; the space would search it"
         for key, value in plan.tree["pins"].items()
         if key in searched
-    ]
+    ] + list(plan.remarks)
 
 
 def _find(name: str, problems: list[tuple[str, str]]) -> Path:
