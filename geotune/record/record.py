@@ -131,11 +131,12 @@ class Record:
             else:
                 self._close(number, Outcome.CRASHED, reason)
 
-    def give_back(self) -> None:
-        """Make all that runs due again, because the search was interrupted; it counts as nobody's fault."""
+    def give_back(self, number: int | None = None) -> None:
+        """Make one trial, or all that run, due again: it was interrupted, or could not run there. Nobody's fault."""
         with self._mutex:
-            for number in list(self._attempts.live):
-                self._attempts.make_due(number)
+            for live in list(self._attempts.live):
+                if number in (None, live):
+                    self._attempts.make_due(live)
 
     # ------------------------------------------------------------------------------ the budget
 
