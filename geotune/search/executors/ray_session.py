@@ -70,7 +70,7 @@ class Session:
         number, attempt = result["number"], result["attempt"]
         if "unshared" in result:
             self.nodes.refuse(result["node"], result["unshared"])
-            self.record.lost(number, attempt, result["unshared"])
+            self.record.give_back(number)
             return True  # the worker is asked once more, and ends: it takes no other trial
         if "outcome" in result:
             outcome = Outcome(result["outcome"])
