@@ -68,6 +68,8 @@ def _show(history: "History", glance: "Glance", top: int, run: Path, console: "C
     console.print(f"{table.headline(glance)} ({state})", style="bold")
     if glance.final:
         console.print(f"full training: {glance.final}")
+    if glance.note:
+        console.print(glance.note, style="yellow")
     if glance.running:
         console.print(table.running_table(glance.running, glance.metrics, console.width))
     ranked = history.ranked()

@@ -98,7 +98,7 @@ def ranking(title: str, rows: Sequence[Row], metrics: Sequence[str], fill: bool)
     `fill` cuts the settings off at the terminal's edge.
     """
     shared = _shared(rows)
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=fill)
+    table = Table(box=None, pad_edge=False, expand=fill)
     for column in ("trial", "state", *metrics, "epochs", "time"):
         table.add_column(column, justify="left" if column == "state" else "right", no_wrap=True)
     table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1 if fill else None)
@@ -107,7 +107,8 @@ def ranking(title: str, rows: Sequence[Row], metrics: Sequence[str], fill: bool)
         own = drawn_text({key: value for key, value in row.drawn.items() if key not in shared})
         said = [row.state, *values, str(row.epochs), duration_text(row.seconds), own + _but(row)]
         table.add_row(*map(Text, (str(row.number), *said)))
-    return Group(table, *([Text(f"all have {drawn_text(shared)}", style="dim")] if shared else []))
+    below = [Text(f"all have {drawn_text(shared)}", style="dim")] if shared else []
+    return Group(Text(title, style="bold"), table, *below)
 
 
 def _shared(rows: Sequence[Row]) -> Flat:
