@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from geotune.record.driver import GLANCE_SECONDS, lock_of
 
 NEW_TRIAL = b'{"op_code":4,'
 """How the line begins that creates a trial (optuna.storages.journal's CREATE_TRIAL); no JSON text holds a line end."""
+
+TOGETHER = 500
+"""Lines that are parsed at a time."""
 
 
 class Journal(BaseJournalBackend):
@@ -116,15 +120,29 @@ class Journal(BaseJournalBackend):
         with self.path.open("rb") as file:
             file.seek(self._told_bytes)
             while self._told_bytes < self._until:
-                line = file.readline()
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    problem = f"{self.path}: line {self.seen + 1} is damaged"
-                    raise GeotuneError(problem, "restore the file from a copy") from None
-                self._told_bytes += len(line)
-                self.seen += 1
-                yield event
+                lines = list(islice(file, TOGETHER))
+                for event, line in zip(self._parsed(lines), lines, strict=True):
+                    if self._told_bytes >= self._until:
+                        return
+                    self._told_bytes += len(line)
+                    self.seen += 1
+                    yield event
+
+    def _parsed(self, lines: list[bytes]) -> list[dict[str, Any]]:
+        """Events of so many lines that come next; parsed as one text, which takes half the time."""
+        try:
+            events: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+        except ValueError:
+            events = []
+        if len(events) == len(lines):
+            return events
+        for number, line in enumerate(lines, start=self.seen + 1):
+            try:
+                json.loads(line)
+            except ValueError:
+                problem = f"{self.path}: line {number} is damaged"
+                raise GeotuneError(problem, "restore the file from a copy") from None
+        return [json.loads(line) for line in lines]
 
 
 def _mend(path: Path) -> int:
