@@ -27,14 +27,19 @@ def offer() -> Offer:
 
 
 def started_kinds() -> tuple[Node, ...] | None:
-    """CPUs and GPUs of the nodes that the cluster's autoscaler starts, as its file on the head tells them.
-
-    None where that is not known: this is not the head, or no `ray up` with node types of a cloud made it.
-    """
+    """What the cluster's autoscaler starts nodes with; None where this is not the head, which alone has its file."""
     here = ray.get_runtime_context().get_node_id()
     head = any("node:__internal_head__" in node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
+    return kinds_in(BOOTSTRAP.expanduser()) if head else None
+
+
+def kinds_in(path: Path) -> tuple[Node, ...] | None:
+    """CPUs and GPUs of the workers that a cluster's file, as `ray up` completed it, has started.
+
+    None where there is no such file, or one of hosts that are there already: it does not say what they have.
+    """
     try:
-        tree = load_yaml(BOOTSTRAP.expanduser()) if head and BOOTSTRAP.expanduser().is_file() else {}
+        tree = load_yaml(path) if path.is_file() else {}
     except GeotuneError:
         return None
     if (tree.get("provider") or {}).get("type", "local") == "local" or not tree.get("available_node_types"):
