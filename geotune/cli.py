@@ -12,7 +12,7 @@ import click
 
 from geotune import __version__
 from geotune.commands.lazy import Lazy
-from geotune.errors import GeotuneError
+from geotune.errors import GeotuneError, disk_error
 
 COMMANDS = {  # name: one line; the command is the function `command` of geotune.commands.<name>
     "search": "Search for the best way to train on your photos, then train it in full.",
@@ -75,7 +75,9 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if full := disk_error(error):
+            _fail(str(full))
         traceback.print_exc()
         click.echo("geotune: this is a bug in geotune, not your mistake; the lines above say where.", err=True)
         sys.exit(1)

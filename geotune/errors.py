@@ -1,5 +1,6 @@
 """What a user did wrong, and the mend. Anything else that is raised is a bug of ours."""
 
+import errno
 from collections.abc import Mapping, Sequence
 
 
@@ -19,6 +20,25 @@ class GeotuneError(Exception):
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.problem, self.hint)
+
+
+class DiskError(GeotuneError):
+    """A disk is full or cannot be written: not the fault of what was to be written, and all else would fail too."""
+
+
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+MEND = "make room there, and give the same command again; a search goes on with geotune resume RUN"
+
+
+def disk_error(error: BaseException | None) -> DiskError | None:
+    """The fault of a disk behind an error, as a user is told it; None where there is none."""
+    while error is not None:
+        if isinstance(error, DiskError):
+            return error
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            return DiskError(f"{error.filename or 'a file'}: cannot be written ({error.strerror})", MEND)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class SettingsError(GeotuneError):

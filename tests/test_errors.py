@@ -1,8 +1,9 @@
 """Errors to a user: the problem, the mend, all at once, and whole through a process boundary."""
 
+import errno
 import pickle
 
-from geotune.errors import GeotuneError, SettingsError
+from geotune.errors import DiskError, GeotuneError, SettingsError, disk_error
 
 
 def test_a_problem_and_its_mend():
@@ -54,3 +55,19 @@ def test_errors_survive_the_way_back_from_a_worker():
         "x.yaml",
         str(settings),
     )
+
+
+def test_a_full_disk_behind_other_errors():
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/a/study.journal")
+    told = disk_error(full)
+    assert isinstance(told, DiskError)
+    assert told.problem == "runs/a/study.journal: cannot be written (No space left on device)"
+    assert "geotune resume RUN" in told.hint
+    behind = RuntimeError("a library's own")
+    behind.__cause__ = full
+    assert str(disk_error(behind)) == str(told)
+    own = DiskError("model: cannot be written", "make room")
+    assert disk_error(own) is own
+    assert disk_error(OSError(errno.ENOENT, "No such file", "x")) is None
+    assert disk_error(ValueError("x")) is None
+    assert disk_error(None) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from geotune.errors import GeotuneError
+from geotune.errors import DiskError, GeotuneError
 
 MEND = "make room on that disk, or choose another folder, and give the same command again: it goes on from there"
 
@@ -16,7 +16,7 @@ class new_folder:  # noqa: N801 - used like a function
     """Context manager: a temporary folder beside `folder` that takes its name when the block ends without an error.
 
     A kill at any instant leaves either no `folder` or a whole one; a folder of that name is replaced. Where the disk is
-    full, or cannot be written, GeotuneError names the folder and the bytes that it `needed`, and nothing is left.
+    full, or cannot be written, DiskError names the folder and the bytes that it `needed`, and nothing is left.
     """
 
     def __init__(self, folder: Path, needed: int = 0) -> None:
@@ -41,7 +41,7 @@ class new_folder:  # noqa: N801 - used like a function
         if error is not None:
             shutil.rmtree(self.fresh, ignore_errors=True)
         if isinstance(error, OSError | SafetensorError):
-            raise GeotuneError(f"{self.folder}: cannot be written ({self._reason(error)})", MEND) from None
+            raise DiskError(f"{self.folder}: cannot be written ({self._reason(error)})", MEND) from None
 
     def _finish(self) -> None:
         umask = os.umask(0)

@@ -5,6 +5,7 @@ import traceback
 import torch
 
 from geotune.data.threads import set_lease
+from geotune.errors import disk_error
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.machine import Shape
@@ -42,7 +43,9 @@ def _attempt(record: Record, assignment: Assignment) -> tuple[Outcome, str]:
         return Outcome.DIVERGED, str(error)
     except Infeasible as error:
         return Outcome.INFEASIBLE, str(error)
-    except Exception:
+    except Exception as error:
+        if full := disk_error(error):
+            raise full from None  # the trial is not at fault, and the next would fail of it too
         return Outcome.CRASHED, traceback.format_exc()
     finally:
         epochs.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune.experiment import Trial
 
+from geotune.errors import DiskError
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from geotune.search.executors.ray_nodes import Nodes
@@ -72,6 +73,8 @@ class Session:
             self.nodes.refuse(result["node"], result["unshared"])
             self.record.give_back(number)
             return True  # the worker is asked once more, and ends: it takes no other trial
+        if "full" in result:  # the trial is not at fault, and the next would fail of it too
+            raise DiskError(result["full"], result["mend"])
         if "outcome" in result:
             outcome = Outcome(result["outcome"])
             self.record.finish(number, attempt, outcome, result["reason"])

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from geotune.errors import disk_error
 from geotune.record.folder import TrialFolder
 from geotune.record.outcome import Outcome
 from geotune.search.executors.ray_storage import unshared
@@ -73,8 +74,13 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return self._outcome(Outcome.DIVERGED, str(error))
         except Infeasible as error:
             return self._outcome(Outcome.INFEASIBLE, str(error))
-        except Exception:
-            return self._outcome(Outcome.CRASHED, traceback.format_exc())
+        except Exception as error:
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        if full := disk_error(error):
+            return self._id | {"full": f"{ray.util.get_node_ip_address()}: {full.problem}", "mend": full.hint}
+        return self._outcome(Outcome.CRASHED, "".join(traceback.format_exception(error)))
 
     def _outcome(self, outcome: Outcome, reason: str) -> dict[str, Any]:
         self._spoiled = outcome in SPOILING
