@@ -20,7 +20,7 @@ from geotune.record.plan import Plan
 from geotune.record.reported import Reported
 from geotune.record.samplers import LEARNERS
 from geotune.record.snapshot import ALWAYS
-from geotune.record.thinning import thinned
+from geotune.record.thinning import Thinning
 from geotune.record.trial import drawn_of
 from geotune.record.warm import numbered, warm_trial
 
@@ -42,7 +42,7 @@ def warmed(plan: Plan) -> Plan:
         earlier = Plan.read(run)
         _check(plan, earlier, name)
         ended = list(_ended(run))
-        known = thinned(ended, earlier.goals, LEARNERS[plan.sampler].limit)
+        known = Thinning(earlier.goals, LEARNERS[plan.sampler].limit)(ended)
         inside = [told for trial in known if (told := _translated(plan, earlier, run, trial)) is not None]
         found += inside
         remarks.append(_remark(plan, earlier, name, len(inside), len(known), len(ended)))

@@ -17,7 +17,7 @@ from geotune.record.plan import Plan
 from geotune.record.samplers import LEARNERS
 from geotune.record.snapshot import Snapshot
 from geotune.record.spread import spread
-from geotune.record.thinning import thinned
+from geotune.record.thinning import Thinning
 
 KNOWN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 """States of the trials that say something: one that crashed says nothing of its settings."""
@@ -37,6 +37,8 @@ class Proposer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._startup = startup_trials(plan.trials, len(plan.space.parameters))
+        self._learner = LEARNERS.get(plan.sampler)
+        self._thinned = Thinning(plan.goals, self._learner.limit if self._learner else 0)
 
     def propose(self, number: int, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         """The parameters of the trial `number` as Optuna sees them, as in `Space.encode`.
@@ -45,21 +47,19 @@ class Proposer:
             trials: what the study holds, of every state (`study.get_trials(deepcopy=False)`); the trial itself, where
                 it is among them, is left aside. It may take seconds.
         """
-        space, name, seed = self.plan.space, self.plan.sampler, self.plan.settings.seed
-        others = [trial for trial in trials if trial.number != number]
-        if name == "grid":
-            return untried(space, seed, [trial.params for trial in others], number)
-        if name == "qmc":
-            return spread(space, seed, number)
+        space, seed = self.plan.space, self.plan.settings.seed
         own_seed = (seed * 1_000_003 + number) % 2**32
-        if name == "random":
+        others = [trial for trial in trials if trial.number != number]
+        if self._learner is None:
+            if self.plan.sampler == "grid":
+                return untried(space, seed, [trial.params for trial in others], number)
+            if self.plan.sampler == "qmc":
+                return spread(space, seed, number)
             return self._ask(optuna.samplers.RandomSampler(seed=own_seed), [])
-        learner = LEARNERS[name]
         known = [*self.plan.earlier, *(trial for trial in others if trial.state in KNOWN)]
         if sum(trial.state is not TrialState.RUNNING for trial in known) < self._startup:
             return spread(space, seed, number)
-        read = learner.view(thinned(known, self.plan.goals, learner.limit), self.plan.goals)
-        return self._ask(learner.sampler(own_seed), read)
+        return self._ask(self._learner.sampler(own_seed), self._learner.view(self._thinned(known), self.plan.goals))
 
     def _ask(self, sampler: optuna.samplers.BaseSampler, known: Sequence[FrozenTrial]) -> dict[str, Any]:
         directions = [goal.direction for goal in self.plan.goals]

@@ -10,7 +10,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from geotune.record.goals import Objective
-from geotune.record.thinning import CONSTRAINT, lasted, violation
+from geotune.record.thinning import CONSTRAINT, rank, violation
 
 ALWAYS = ("fits", "finite")
 """Constraints that every search knows, and that no trial with a value breaks."""
@@ -66,7 +66,7 @@ def for_tpe(trials: Sequence[FrozenTrial], goals: Sequence[Objective]) -> list[F
     found = [slim(trial) for trial in trials]
     if len(goals) > 1:
         stopped = [trial for trial in found if trial.state is TrialState.PRUNED and trial.intermediate_values]
-        for place, trial in enumerate(sorted(stopped, key=lambda trial: lasted(trial, goals[0]))):
+        for place, trial in enumerate(sorted(stopped, key=lambda trial: rank(trial, goals[0]))):
             trial.intermediate_values = {-place: math.nan}
     return found
 
