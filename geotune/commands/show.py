@@ -71,7 +71,7 @@ def _show(history: "History", glance: "Glance", top: int, run: Path, console: "C
     if glance.note:
         console.print(glance.note, style="yellow")
     if glance.running:
-        console.print(table.running_table(glance.running, glance.metrics, console.width))
+        console.print(table.running_table(glance.running, glance.metrics, console.width, console.is_terminal))
     ranked = history.ranked()
     if len(history.goals) > 1 and (front := history.front()):
         console.print()

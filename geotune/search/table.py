@@ -77,18 +77,19 @@ def live(glance: Glance, columns: int, rows: int) -> Group:
     return Group(*head, running_table(shown, glance.metrics, columns), *more)
 
 
-def running_table(running: Sequence[Running], metrics: Sequence[str], columns: int) -> Table:
-    """The trials at work, a line each: number, bar, epoch, rung, error so far, settings as far as there is room."""
-    table = Table.grid(padding=(0, 1))
+def running_table(running: Sequence[Running], metrics: Sequence[str], columns: int, fill: bool = True) -> Table:
+    """The trials at work, a line each: number, bar, epoch, rung, value so far, settings.
+
+    `fill` cuts the settings off at the terminal's edge.
+    """
+    table = Table.grid(padding=(0, 1), expand=fill)
+    for _ in range(5):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", style="dim", ratio=1 if fill else None)
     for each in running:
-        table.add_row(
-            Text(f"  trial {each.row.number}", no_wrap=True),
-            ProgressBar(total=1.0, completed=each.share, width=BAR[columns >= WIDE]),
-            Text(each.where, no_wrap=True),
-            Text(each.rung, no_wrap=True),
-            Text(values_text(each.row, metrics), no_wrap=True),
-            Text(drawn_text(each.row.drawn), style="dim", overflow="ellipsis", no_wrap=True),
-        )
+        bar = ProgressBar(total=1.0, completed=each.share, width=BAR[columns >= WIDE])
+        said = (each.where, each.rung, values_text(each.row, metrics), drawn_text(each.row.drawn))
+        table.add_row(Text(f"  trial {each.row.number}"), bar, *map(Text, said))
     return table
 
 
