@@ -37,7 +37,7 @@ def disk_error(error: BaseException | None) -> DiskError | None:
             return error
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             return DiskError(f"{error.filename or 'a file'}: cannot be written ({error.strerror})", MEND)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 

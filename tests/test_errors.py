@@ -66,6 +66,9 @@ def test_a_full_disk_behind_other_errors():
     behind = RuntimeError("a library's own")
     behind.__cause__ = full
     assert str(disk_error(behind)) == str(told)
+    settled = ValueError("of something else")
+    settled.__context__, settled.__suppress_context__ = full, True
+    assert disk_error(settled) is None
     own = DiskError("model: cannot be written", "make room")
     assert disk_error(own) is own
     assert disk_error(OSError(errno.ENOENT, "No such file", "x")) is None
