@@ -1,0 +1,148 @@
+"""Nodes that join, are lost, or do not share the run folder, while real (tiny) trainings run on a real Ray."""
+
+import contextlib
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geotune.errors import GeotuneError
+from geotune.record.record import Record
+from geotune.record.trial import Assignment
+from geotune.search.machine import Shape
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+WORDS = ("device=cpu", "stopping.rule=none", "sampler=random")
+
+
+class Watched(Record):
+    """Keeps what it issued, and how far each trial had been told of by then."""
+
+    def __init__(self, run: Any) -> None:
+        super().__init__(run)
+        self.issued: list[tuple[Assignment, int]] = []
+
+    def issue(self) -> Assignment | None:
+        assignment = super().issue()
+        if assignment is not None:
+            told = [view for view in self.trials() if view.number == assignment.number]
+            self.issued.append((assignment, max(told[0].values, default=0)))
+        return assignment
+
+
+@pytest.fixture
+def one_node(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Ray of one's own: a head without trials' resources, and one node with a CPU."""
+    monkeypatch.setenv("GEOTUNE_CACHE", str(tiny_data.parent / "cache"))
+    importlib.import_module("geotune.search.executors")  # sets what Ray reads when it is imported
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
+    cluster.first = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def join(one_node: Any) -> Iterator[Callable[..., Any]]:
+    """`join(command)`: a node with a CPU joins, as `ray start` on another machine has it, after a shell command."""
+    nodes: list[Any] = []
+    ray = shutil.which("ray", path=Path(sys.executable).parent)
+    start = f"exec {ray} start --address={one_node.address} --num-cpus=1 --object-store-memory=80000000 --block"
+
+    def begin(*before: str) -> None:
+        words = [*before[:-1], "sh", "-c", f"{before[-1]} && {start}"] if before else ["sh", "-c", start]
+        nodes.append(subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL))
+
+    yield begin
+    for process in nodes:
+        process.terminate()
+        process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def once(condition: Callable[[], bool], action: Callable[[], Any]) -> list[Any]:
+    """In a thread: as soon as the condition holds, act; the list then holds what came of it."""
+    done: list[Any] = []
+
+    def wait() -> None:
+        while not condition():
+            time.sleep(0.05)
+        done.append(action())
+
+    threading.Thread(target=wait, daemon=True).start()
+    return done
+
+
+def search(run: Any, address: str) -> Watched:
+    from geotune.record.plan import Plan
+    from geotune.search.executors import ray as executor
+    from geotune.search.executors.ray_cluster import cluster
+
+    record = Watched(run)
+    try:
+        with cluster(Plan.read(run).settings.model_copy(update={"address": address})):
+            executor.run(record, Shape(1, 0))
+        assert record.done
+        return record
+    finally:
+        record.close()
+
+
+def test_a_node_that_joins_gets_trials_and_one_that_dies_costs_at_most_an_epoch(
+    make_search: Any, one_node: Any, join: Any
+) -> None:
+    run, _ = make_search(*WORDS, "train.epochs=250", "trials=2", f"address={one_node.address}")
+    running = lambda number: len(run.trial(number).epochs()) >= 3  # noqa: E731
+    joined = once(lambda: running(0), join)
+    both = lambda: bool(joined) and running(1)  # noqa: E731
+    died = once(both, lambda: one_node.remove_node(one_node.first, allow_graceful=False))
+    record = search(run, one_node.address)
+    assert joined
+    assert died
+    assert [(view.state, list(view.values)) for view in record.trials()] == [("complete", list(range(1, 251)))] * 2
+    again = [(assignment, told) for assignment, told in record.issued if assignment.attempt > 1]
+    assert [assignment.number for assignment, _ in again] == [0], "the trial of the node that died"
+    for assignment, told in again:
+        assert assignment.resume_from is not None
+        assert int(assignment.resume_from.name.partition("-")[2]) >= told, "what had been told of is not trained again"
+
+
+def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains_nothing(
+    make_search: Any, one_node: Any, join: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace may be made here")
+    from geotune.search.executors import ray_session
+    from geotune.search.executors.ray_storage import check_storage
+
+    run, _ = make_search(*WORDS, "train.epochs=250", "trials=2", f"address={one_node.address}")
+    said: list[str] = []
+    say = ray_session.Board.say
+    monkeypatch.setattr(ray_session.Board, "say", lambda self, text: (said.append(text), say(self, text)))
+    outside = ("unshare", "-m", f"mount -t tmpfs none {run.path.parent}")
+    joined = once(lambda: len(run.trial(0).epochs()) >= 3, lambda: join(*outside))
+    record = search(run, one_node.address)
+    assert joined
+    assert [(view.state, len(view.values)) for view in record.trials()] == [("complete", 250)] * 2
+    assert any("gets no trials: what the search writes to" in text for text in said)
+    assert not (run.ray / "waiting.txt").exists()
+    import ray as library
+
+    library.init(address=one_node.address, log_to_driver=False)
+    try:
+        with pytest.raises(GeotuneError, match="not shared by every node"):
+            check_storage(run.path)
+    finally:
+        library.shutdown()
