@@ -1,14 +1,12 @@
 """`geotune search`, `resume` and `finish` as a user runs them: real processes, real trainings, real signals."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -16,43 +14,15 @@ import pytest
 from mlflow import MlflowClient
 
 from geotune.record.folder import RunFolder, read_json
+from tests.commands.processes import Geotune, ended, processes, wait_for
 
 LAST_LINE = re.compile(r"^test median [\d,.]+ km \(95 % [\d,.]+-[\d,.]+\)$")
-Geotune = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
 def geotune(tmp_path: Path, tiny_data: Path) -> Iterator[Geotune]:
-    """Start `geotune …` in an empty folder; what still runs is ended after the test."""
-    started: list[subprocess.Popen[str]] = []
-    environment = os.environ | {"GEOTUNE_CACHE": str(tiny_data.parent / "cache"), "COLUMNS": "200"}
-
-    def start(*words: object) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "geotune", *map(str, words)]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == code, out + err
-    return out if code == 0 else out + err
-
-
-def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 90.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with processes(tmp_path, tiny_data.parent / "cache") as start:
+        yield start
 
 
 @pytest.mark.slow
