@@ -4,35 +4,32 @@ import math
 import signal
 import sys
 import threading
-from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 from rich.table import Table
 
-from geotune.data.dataset import open_dataset
-from geotune.data.threads import local_cpus, set_lease
+from geotune.commands.full_training import final_gpus, train_best_in_full
+from geotune.commands.here import relative
 from geotune.data.words import counted
 from geotune.errors import GeotuneError
-from geotune.final.distributed import processes
-from geotune.final.full import Final, affordable, read_final, train_in_full
-from geotune.final.winner import begin_with_winner
+from geotune.final.full import Final, read_final
+from geotune.record.budget import LIMITS, read_spend
 from geotune.record.folder import RunFolder
-from geotune.record.plan import Plan, SearchSettings
-from geotune.record.record import CANDIDATES, Record
+from geotune.record.plan import Plan
+from geotune.record.record import Record
 from geotune.record.trial import TrialView
+from geotune.record.words import drawn_text, duration_text, value_text
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
-from geotune.search.display import drawn_text, following, value_text
-from geotune.search.forecast import before_start, show_forecast
-from geotune.search.machine import this_machine
+from geotune.search.forecast import show_forecast
+from geotune.search.notify import Notifier
 from geotune.search.run import executor, run_trials
+from geotune.search.spending import spending
+from geotune.search.steward import Reserve, reopen
 from geotune.track.sender import open_sender
-from geotune.train.interrupt import orderly
-from geotune.train.outcomes import Diverged, Infeasible
-from geotune.train.probe import probe
-from geotune.train.settings import TrainConfig
 
+SPENT = {"time": "the time is used up", "gpu_hours": "the GPU hours are used up"}
 WIDTH = 160
 """Columns where the output is no terminal: a log file does not wrap."""
 
@@ -49,98 +46,63 @@ def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
     Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the two ways to go on printed.
     """
     console = terminal()
+
+    def warn(text: str) -> None:
+        console.print(text, style="yellow", highlight=False, markup=False)
+
     _sigterm_as_interrupt()
     record = Record(run)
-    sender = open_sender(run.path, record.plan.settings.tracking, warn=lambda text: console.print(f"[yellow]{text}"))
+    plan = record.plan
+    sender, notifier = (
+        open_sender(run.path, plan.settings.tracking, warn=warn),
+        Notifier(plan.settings.notify, run, warn),
+    )
     patience = 20.0
     try:
         if read_final(run) is None:
-            if more_trials and not record.done:
-                with executor(record.plan, run) as (run_all, one, at_once):
-                    expected = show_forecast(record.plan, record, one, at_once, clock, console)
-                    sender.start()
-                    run_trials(record, run_all, one, clock, expected, console)
-            sender.start()
-            _full_training(record, clock, console)
+            with spending(run, plan, clock):
+                if more_trials and reopen(record, clock):
+                    with executor(plan, run) as (run_all, one, at_once):
+                        expected = show_forecast(plan, record, one, at_once, clock, console)
+                        sender.start()
+                        reserve = Reserve(expected, final_gpus(plan))
+                        run_trials(record, run_all, one, at_once, clock, reserve, notifier, console)
+                sender.start()
+                _train_the_best(record, clock, console)
+            done = read_final(run)
+            assert done is not None
+            notifier.tell("end", f"{run.name}: {done}", trial=done.number, value=done.median)
         write_report(run.path)
     except KeyboardInterrupt:
+        notifier.tell("end", f"{run.name} was interrupted: geotune resume {relative(run.path)}")
         _say_how_to_go_on(run, console)
         patience = 4.0  # Ctrl-C waits for no tracking server; what it misses is sent by the next command
+        raise
+    except Exception as error:
+        notifier.tell("failure", f"{run.name} failed: {error}")
         raise
     finally:
         if record.trials():
             sender.close(patience)
         record.close()
+        notifier.close()
     final = read_final(run)
     assert final is not None
-    _conclude(run, record.plan, final, console)
+    _conclude(run, plan, final, console)
 
 
-def _full_training(record: Record, clock: Clock, console: Console) -> None:
-    """Train the best trial's settings in full; where they fail when trained for longer, the next best trial's."""
-    ranked = record.ranked()
-    if not ranked:
+def _train_the_best(record: Record, clock: Clock, console: Console) -> None:
+    """Say what the trials gave, and train the best in full."""
+    if record.ending in LIMITS:
+        console.print(f"the trials end here: {SPENT[record.ending]}, but for the full training", highlight=False)
+    if not (ranked := record.ranked()):
         raise _nothing(record)
     console.print(_ranking(record, ranked))
-    for winner in ranked[:CANDIDATES]:
-        wanted = record.plan.full_config(winner.drawn)
-        config = _affordable(record.plan, winner, wanted, clock.left)
-        fewer = f" (of {wanted.train.epochs}: what the time allows)" if config != wanted else ""
-        console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
-        try:
-            begun = begin_with_winner(record.run, winner.number, config)
-            if begun.model.start != wanted.model.start:
-                console.print(_beginning(winner.number, begun.model.start), highlight=False)
-            with following(record.run.final, "full training", console):
-                _train(record, winner.number, begun)
-        except (Diverged, Infeasible) as error:
-            console.print(f"[yellow]it ended without a model: {error}; the next best trial is taken", highlight=False)
-        else:
-            record.drop_kept()
-            return
-    raise GeotuneError("the full training of the three best trials failed", "look at full: in the space")
-
-
-def _affordable(plan: Plan, winner: TrialView, wanted: TrainConfig, left: float) -> TrainConfig:
-    """The winner's config with as many epochs as the time allows.
-
-    Where they are other work than the winner's own, a few steps are timed; not on a cluster, whose workers differ from
-    this machine.
-    """
-    if not plan.full_is_other_work or math.isinf(left) or plan.settings.address:
-        return affordable(wanted, winner.seconds / max(1, len(winner.values)), left)
-    timed = probe(before_start(wanted), open_dataset(plan.data), threads=local_cpus())
-    return affordable(wanted, timed.seconds_epoch, left - timed.seconds_features)
-
-
-def _beginning(number: int, start: str) -> str:
-    if start:
-        return f"it begins with the weights of trial {number}: {_relative(Path(start))}"
-    return f"[yellow]it begins anew: no checkpoint of trial {number} is left (full.model.start=winner)"
-
-
-def _train(record: Record, number: int, config: TrainConfig) -> None:
-    path, settings = record.run.path, record.plan.settings
-    if settings.executor == "ray" and (settings.address or _several(settings, config)):
-        from geotune.final.remote import train_in_full_on_ray
-
-        train_in_full_on_ray(record.plan, path, number, config)
-        return
-    import torch
-
-    torch.set_num_threads(local_cpus())
-    set_lease(None)
-    with orderly():
-        train_in_full(path, number, config)
-
-
-def _several(settings: SearchSettings, config: TrainConfig) -> bool:
-    """Whether more than one process of this machine is worth it: without, no Ray is started."""
-    return processes(settings.workers, config, this_machine()) > 1
+    train_best_in_full(record, ranked, clock, console)
 
 
 def _ranking(record: Record, ranked: list[TrialView]) -> Table:
-    metric = record.plan.goal
+    metrics = [goal.metric for goal in record.plan.goals]
     counts: dict[str, int] = {}
     for view in record.trials():
         state = "unfinished" if view.state == "due" else view.state
@@ -148,19 +110,23 @@ def _ranking(record: Record, ranked: list[TrialView]) -> Table:
     said = ", ".join(f"{count} {state}" for state, count in counts.items())
     title = f"{counted(len(record.trials()), 'trial')}: {said}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in ("trial", metric, "epochs", "settings"):
+    for column in ("trial", *metrics, "epochs", "settings"):
         table.add_column(column, justify="left" if column == "settings" else "right")
     for view in ranked[:5]:
-        table.add_row(str(view.number), value_text(view.best, metric), str(len(view.values)), drawn_text(view.drawn))
+        values = [view.best, *view.objectives[1:], *[math.nan] * len(metrics)]
+        shown = [value_text(value, metric) for value, metric in zip(values, metrics, strict=False)]
+        table.add_row(str(view.number), *shown, str(view.epochs), drawn_text(view.drawn))
     return table
 
 
 def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> None:
-    shown = _relative(run.path)
+    shown, spend = relative(run.path), read_spend(run)
+    gpus = f", {spend.gpu_hours:.2f} GPU hours" if spend.gpu_hours else ""
+    console.print(f"cost      {duration_text(spend.seconds)}{gpus}", highlight=False)
     console.print(f"model     {shown}/model     geotune predict {shown}/model photo.jpg", highlight=False)
     console.print(f"report    {shown}/report.html", highlight=False)
     if plan.settings.tracking != "none":
-        runs = _relative(run.path.parent)
+        runs = relative(run.path.parent)
         console.print(f"compare   geotune ui{'' if str(runs) == 'runs' else f' runs={runs}'}", highlight=False)
     one_point = f"one point for every photo would give {final.baseline:,.0f} {final.unit}"
     console.print(one_point, highlight=False)
@@ -172,7 +138,7 @@ def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> Non
 def _nothing(record: Record) -> GeotuneError:
     failed = [view for view in record.trials() if view.reason]
     if not failed:
-        mend = f"geotune resume {_relative(record.run.path)}"
+        mend = f"geotune resume {relative(record.run.path)}"
         return GeotuneError(f"{record.run.path}: no trial has ended an epoch yet", mend)
     last = failed[-1]
     reason = last.reason.strip()
@@ -180,14 +146,10 @@ def _nothing(record: Record) -> GeotuneError:
 
 
 def _say_how_to_go_on(run: RunFolder, console: Console) -> None:
-    shown = _relative(run.path)
+    shown = relative(run.path)
     console.print("\nInterrupted; everything done so far is kept.", highlight=False)
     console.print(f"  geotune resume {shown}    to go on", highlight=False)
     console.print(f"  geotune finish {shown}    to train the best so far in full, now", highlight=False)
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _sigterm_as_interrupt() -> None:

@@ -47,11 +47,9 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
             raise GeotuneError(f"{word}: expected key=value", f"did you mean space={word}?")
 
     from geotune.record.folder import RunFolder
-    from geotune.search.budget import Clock
     from geotune.search.prepare import pinned, prepare
 
     plan, dataset = prepare(list(words))
-    clock = Clock(plan.settings.time)
     for line in pinned(plan):
         click.echo(line)
     if dry_run:
@@ -61,11 +59,12 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
         show_dry_run(plan, dataset, terminal())
         return
     from geotune.commands.conduct import conduct
+    from geotune.search.spending import clock_of
 
     run = RunFolder.create(Path(plan.settings.runs), plan.space.name)
     try:
         plan.write(run)
-        conduct(run, clock)
+        conduct(run, clock_of(run, plan))
     except GeotuneError:
         if not any(run.trials()):  # refused before its first trial: nothing half-made stays
             shutil.rmtree(run.path, ignore_errors=True)

@@ -1,5 +1,7 @@
 """The full training on Ray: as one task of a cluster's worker, or by several processes together."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 from geotune.final.distributed import processes, train_together
@@ -9,14 +11,17 @@ from geotune.search.machine import shape
 from geotune.train.settings import TrainConfig
 
 
-def train_in_full_on_ray(plan: Plan, run: Path, number: int, config: TrainConfig) -> None:
+def train_in_full_on_ray(
+    plan: Plan, run: Path, number: int, config: TrainConfig, holding: Callable[[float], None]
+) -> None:
     """Run `train_in_full` where the GPUs are (the driver's node may have none), by all that are worth it.
 
-    The run folder is shared, so workers write there.
+    The run folder is shared, so workers write there. `holding` is told how many GPUs that takes, before it begins.
     """
     with cluster(plan.settings) as offer:
         one = shape(plan.settings, offer)
         count = processes(plan.settings.workers, config, offer)
+        holding(count * math.ceil(one.gpus) if count > 1 else one.gpus)
         if count > 1:
             train_together(run, number, config, one, count)
         else:

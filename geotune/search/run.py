@@ -1,4 +1,4 @@
-"""A search from its open record to its last trial: an executor runs, a display follows, the clock ends it in time."""
+"""A search from its open record to its last trial: an executor runs, a display follows, the budget ends it in time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +9,16 @@ from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.search.background import repeated
-from geotune.search.budget import Clock, final_seconds
+from geotune.search.budget import Clock
 from geotune.search.display import Display
 from geotune.search.executors import on_loopback
 from geotune.search.machine import Shape, shape, slots, this_machine
+from geotune.search.notify import Herald, Notifier
+from geotune.search.steward import Reserve, Steward
 
 Run = Callable[[Record, Shape], None]
+LOOK_SECONDS = 0.5
+"""How often the budget is looked at; `geotune budget` is heeded within a second."""
 
 
 @contextmanager
@@ -41,24 +45,28 @@ def executor(plan: Plan, run: RunFolder) -> Iterator[tuple[Run, Shape, int]]:
         yield ray.run, one, slots(one, offer)
 
 
-def run_trials(record: Record, run: Run, one: Shape, clock: Clock, expected: float, console: Console) -> None:
+def run_trials(
+    record: Record,
+    run: Run,
+    one: Shape,
+    at_once: int,
+    clock: Clock,
+    final: Reserve,
+    notifier: Notifier,
+    console: Console,
+) -> None:
     """Run trials until the budget is used up. KeyboardInterrupt leaves what was running due.
 
-    `expected` is the forecast of the full training in seconds, until a trial shows what it will really take.
+    `at_once` is how many run at once as far as is known; `final` what is to be kept for the full training.
     """
+    steward, herald = Steward(record, clock, one, at_once, final), Herald(record, notifier)
 
     def watch() -> None:
-        if clock.search_over(_final_forecast(record, expected)):
-            record.end("time")
+        steward.look()
+        herald.look()
 
-    with Display(record, clock, console), repeated(watch, 0.5, "clock"):
+    with steward, Display(record, clock, console), repeated(watch, LOOK_SECONDS, "watch"):
         run(record, one)
-
-
-def _final_forecast(record: Record, expected: float) -> float:
-    """Seconds that the full training of the best trial so far would take, where its epochs tell it."""
-    best = record.best()
-    if best is None or not best.values or record.plan.full_is_other_work:
-        return expected
-    epochs = record.plan.full_config(best.drawn).train.epochs
-    return final_seconds(best.seconds / len(best.values), epochs)
+        while steward.reopened():  # a budget that was raised when the executor was on its way out
+            run(record, one)
+    herald.look()

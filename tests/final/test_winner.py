@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from geotune.commands.conduct import _affordable, conduct
+from geotune.commands.conduct import conduct
+from geotune.commands.full_training import affordable_config
 from geotune.config import dump_yaml, load_yaml
 from geotune.final.winner import begin_with_winner
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.record.record import Record
+from geotune.record.space_file import BudgetSettings
 from geotune.record.trial import TrialView
 from geotune.search.budget import Clock
 from geotune.search.executors import inline
@@ -54,7 +56,7 @@ def test_the_full_training_begins_with_the_best_epoch_of_the_best_trial(
     trial = searched.trial(number)
     (newest,) = trial.checkpoints.glob("*")
     best_state = checkpoint.load(newest)["best_model"]
-    conduct(searched, Clock(None), more_trials=False)
+    conduct(searched, Clock(), more_trials=False)
     out = capsys.readouterr().out
     assert f"it begins with the weights of trial {number}: " in out
     written = load_yaml(searched.final.config)["model"]
@@ -99,7 +101,7 @@ def test_a_checkpoint_that_is_damaged_or_gone(searched: RunFolder) -> None:
 def test_that_it_begins_anew_is_told(searched: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     number = best_of(searched).number
     shutil.rmtree(searched.trial(number).checkpoints)
-    conduct(searched, Clock(600.0), more_trials=False)
+    conduct(searched, Clock(BudgetSettings(time="600s")), more_trials=False)
     said = f"it begins anew: no checkpoint of trial {number} is left (full.model.start=winner)"
     assert said in capsys.readouterr().out
     assert load_yaml(searched.final.config)["model"]["start"] == ""
@@ -113,5 +115,5 @@ def test_epochs_that_are_other_work_are_timed_before_they_are_promised(searched:
     wanted = plan.full_config(best.drawn)
     wanted = wanted.model_copy(update={"train": wanted.train.model_copy(update={"epochs": 10_000_000})})
     best.seconds = 1e-9
-    assert _affordable(plan, best, wanted, math.inf) == wanted
-    assert _affordable(plan, best, wanted, 60.0).train.epochs < 1_000_000
+    assert affordable_config(plan, best, wanted, math.inf) == wanted
+    assert affordable_config(plan, best, wanted, 60.0).train.epochs < 1_000_000

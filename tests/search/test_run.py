@@ -1,17 +1,32 @@
-"""A search on the clock: it ends in time for the final training, and says where it stands."""
+"""A search within its budget: it ends in time for the final training, heeds another budget, says where it stands."""
 
 import io
 import json
+import math
 from typing import Any
 
 from rich.console import Console
 
+from geotune.record.budget import read_spend, write_limits
 from geotune.record.record import Record
+from geotune.record.space_file import BudgetSettings
 from geotune.record.trial import Outcome
+from geotune.search.background import repeated
 from geotune.search.budget import Clock
 from geotune.search.display import following, progress_of
 from geotune.search.machine import Shape
-from geotune.search.run import _final_forecast, run_trials
+from geotune.search.notify import Notifier
+from geotune.search.run import Run, run_trials
+from geotune.search.spending import clock_of, spending
+from geotune.search.steward import Reserve, Steward, reopen
+
+ONE = Shape(1, 0)
+
+
+def run_all(record: Record, run: Run, clock: Clock, final_seconds: float = 0.0) -> str:
+    text, silent = io.StringIO(), Notifier("", record.run, print)
+    run_trials(record, run, ONE, 1, clock, Reserve(final_seconds), silent, Console(file=text, width=200))
+    return text.getvalue()
 
 
 def endless(record: Record, one: Shape) -> None:
@@ -23,29 +38,105 @@ def endless(record: Record, one: Shape) -> None:
         record.finish(trial.number, trial.attempt, Outcome.STOPPED)
 
 
+def of_one_epoch(record: Record, one: Shape) -> None:
+    while (trial := record.issue()) is not None:
+        record.report(trial.number, trial.attempt, 1, {"valid/median_km": 9.0, "train/seconds": 1.0})
+        record.finish(trial.number, trial.attempt, Outcome.COMPLETE)
+
+
 def test_the_clock_ends_the_trials_and_leaves_the_rest_to_the_final_training(make_search: Any) -> None:
     run, _ = make_search("stopping.rule=none", "train.epochs=1000000", "trials=1000")
     now = [0.0]
-    clock = Clock(100.0, now=lambda: now[0])
+    clock = Clock(BudgetSettings.model_validate({"time": "100s"}), now=lambda: now[0], longest_tick=math.inf)
     record = Record(run)
-    now[0] = 90.0  # 10 s are left, the full training is forecast to take 30
-    text = io.StringIO()
-    run_trials(record, endless, Shape(1, 0), clock, 30.0, Console(file=text, width=200))
+
+    def late(record: Record, one: Shape) -> None:
+        trial = record.issue()
+        assert trial is not None
+        now[0] = 90.0  # 10 s are left, the full training is forecast to take 30
+        assert record.report(trial.number, trial.attempt, 1, {"valid/median_km": 9.0}) == "stop"
+        record.finish(trial.number, trial.attempt, Outcome.STOPPED)
+        assert record.issue() is None
+
+    run_all(record, late, clock, 30.0)
     assert record.ending == "time"
-    assert [view.state for view in record.trials()] == ["stopped"], "kept, and no further trial was begun"
-    assert "trial   0 stopped" in text.getvalue()
+    assert [view.state for view in record.trials()] == ["due"], "kept, and no further trial was begun"
+    assert not reopen(record, clock)
+    clock.limits = BudgetSettings.model_validate({"time": "1h"})
+    assert reopen(record, clock)
+    again = record.issue()
+    assert again is not None
+    assert (again.number, again.attempt) == (0, 2), "with more time it goes on"
     record.close()
+
+
+def test_another_budget_is_heeded_while_it_runs(make_search: Any) -> None:
+    run, plan = make_search("trials=1", "stopping.rule=none", "train.epochs=1000000")
+    record, clock = Record(run), clock_of(run, plan)
+    wanted: list[dict[str, Any]] = [{"trials": 3}, {"time": "1s"}]
+
+    def three_at_once(record: Record, one: Shape) -> None:
+        trials = [record.issue()]
+        assert record.issue() is None
+        write_limits(run, wanted.pop(0))
+        while len(trials) < 3:
+            if (trial := record.issue()) is not None:
+                trials.append(trial)
+        assert record.issue() is None
+        write_limits(run, wanted.pop(0))
+        for trial in trials:
+            assert trial is not None
+            epoch = 0
+            while record.report(trial.number, trial.attempt, (epoch := epoch + 1), {"valid/median_km": 9.0}) == "go on":
+                pass
+            record.finish(trial.number, trial.attempt, Outcome.STOPPED)
+
+    with spending(run, plan, clock):
+        run_all(record, three_at_once, clock)
+    assert record.ending == "time"
+    assert len(record.trials()) == 3
+    assert read_spend(run).seconds >= 0.5
+    record.close()
+
+
+def test_a_budget_that_is_raised_as_the_executor_ends_is_heeded_too(make_search: Any) -> None:
+    run, plan = make_search("trials=1", "stopping.rule=none")
+    record, clock = Record(run), clock_of(run, plan)
+    runs = []
+
+    def raised(record: Record, one: Shape) -> None:
+        of_one_epoch(record, one)
+        runs.append(len(record.trials()))
+        clock.limits = BudgetSettings(trials=2)
+
+    run_all(record, raised, clock)
+    assert runs == [1, 2]
+    record.close()
+
+
+def test_a_budget_file_that_cannot_be_read_changes_nothing(make_search: Any) -> None:
+    run, plan = make_search("trials=2", "time=1h")
+    clock = clock_of(run, plan)
+    with spending(run, plan, clock):
+        run.budget_yaml.write_text("time: [")
+        seen: list[float] = []
+        with repeated(lambda: seen.append(clock.left), 0.1, "look"):
+            while len(seen) < 12:
+                pass
+    assert clock.limits == BudgetSettings.model_validate({"trials": 2, "time": "1h"})
 
 
 def test_a_full_training_that_is_other_work_is_forecast_by_its_own_steps(make_search: Any) -> None:
     for words, seconds in ((), 15.0 + 1.2 * 4 * 2.0), (("full.model.frozen_layers=4",), 99.0):
         run, plan = make_search("trials=1", *words)
         assert plan.full_is_other_work == bool(words)
-        record = Record(run)
-        trial = record.issue()
-        assert trial is not None
-        record.report(trial.number, trial.attempt, 1, {"valid/median_km": 9.0, "train/seconds": 2.0})
-        assert _final_forecast(record, 99.0) == seconds
+        record, clock = Record(run), Clock()
+        with Steward(record, clock, ONE, 1, Reserve(99.0)) as steward:
+            trial = record.issue()
+            assert trial is not None
+            record.report(trial.number, trial.attempt, 1, {"valid/median_km": 9.0, "train/seconds": 2.0})
+            steward.look()
+            assert clock.spend.final_seconds == seconds
         record.close()
 
 
