@@ -9,26 +9,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from geotune.config import dump_yaml, flatten, nest
 from geotune.record.ahead import Ahead, Proposed
 from geotune.record.allowance import Allowance
 from geotune.record.attempts import Attempts
-from geotune.record.folder import RunFolder, write_atomic
+from geotune.record.folder import RunFolder
 from geotune.record.keeping import CANDIDATES
 from geotune.record.plan import Plan
+from geotune.record.readable import Readable
 from geotune.record.study import TrialStudy
-from geotune.record.trial import ATTEMPT, SEEN, Assignment, Decision, Outcome, TrialView, drawn_of
+from geotune.record.trial import ATTEMPT, SEEN, Assignment, Decision, Outcome
 from geotune.record.trials import Trials
 
 __all__ = ["CANDIDATES", "Record"]
 
 ENDED = "geotune:ended"
 """Study attribute: why the search ended for good although trials were left; empty where it goes on."""
-HOPELESS = 3
-"""So many trials that crashed for good, and no result at all, end a search."""
 
 
-class Record:
+class Record(Readable):
     """Open for one driver until `close()`. Thread-safe: Ray's callbacks and the display come from several threads.
 
     Args:
@@ -43,7 +41,6 @@ class Record:
         self.proposed = Proposed(0, now(), 0.0)
         """How the proposal that was issued last came about."""
         self._now = now
-        self._mutex = threading.RLock()
         self._study = TrialStudy(run, self.plan)
         self.study = self._study.study
         self.ending: str = self.study.user_attrs.get(ENDED, "")
@@ -51,8 +48,12 @@ class Record:
         self.allowance = Allowance()
         self._paused: set[int] = set()  # told to stop although nothing speaks against them
         self._ahead = Ahead(self._study, self.plan, now, background)
-        self._trials = Trials(run, self.plan, self._study, now)
-        self._ranking = self._trials.ranking
+        try:
+            self._trials = Trials(run, self.plan, self._study, now)
+        except BaseException:
+            self._study.close()
+            raise
+        super().__init__(threading.RLock(), self._trials.ranking)
         self._attempts = Attempts(self._trials)
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
         self._why: dict[int, str] = {}  # trial number -> why it was told to stop
@@ -75,17 +76,13 @@ class Record:
                 self._end_if_late()
                 return None
             self._paused.discard(number)
-            folder = self.run.trial(number)
-            config = self.plan.config(drawn_of(self._study.trial(number), self.plan))
-            if not folder.config.is_file():
-                write_atomic(folder.config, dump_yaml(nest(flatten(config))))
-            folder.progress.unlink(missing_ok=True)
-            self._epochs[number] = config.train.epochs
+            assignment = self._trials.assignment(number, attempt)
+            self._epochs[number] = assignment.config.train.epochs
             self._attempts.begin(number, attempt)
             self.allowance.issued(number, self._now())
             if self._left:
                 self._ahead.prepare(self._study.count)
-            return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
+            return assignment
 
     def report(self, number: int, attempt: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
         """Take an epoch's metrics and decide. A stale attempt is told to stop.
@@ -175,34 +172,12 @@ class Record:
         """Trials at the most."""
         return self._limit
 
-    # ------------------------------------------------------------------------------ what others read
-
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
             waiting = self._attempts.due or self._left
             return not self._attempts.live and (bool(self.ending) or not waiting)
-
-    def trials(self) -> list[TrialView]:
-        """Every started trial, by number."""
-        with self._mutex:
-            return self._ranking.by_number()
-
-    def ranked(self) -> list[TrialView]:
-        """Trials by their value, stopped and running ones included (geotune.record.ranking)."""
-        with self._mutex:
-            return list(self._ranking)
-
-    def best(self) -> TrialView | None:
-        """The first of `ranked`."""
-        with self._mutex:
-            return self._ranking.best
-
-    def front(self) -> list[TrialView]:
-        """The best compromises between several goals (geotune.record.ranking)."""
-        with self._mutex:
-            return self._ranking.front()
 
     def drop_kept(self) -> None:
         """The full training is done: delete the checkpoints that it could have begun with."""
@@ -232,10 +207,10 @@ class Record:
 
     def _end_if_late(self) -> None:
         """End the search where nothing runs, and only the budget keeps trials from it."""
-        if not self._attempts.live:
-            limit = self._late(self._attempts.due[0]) if self._attempts.due else ""
-            if limit := limit or (self.allowance.late_to_begin() if self._left else ""):
-                self.end(limit)
+        due = self._attempts.due
+        limit = (self._late(due[0]) if due else "") or (self.allowance.late_to_begin() if self._left else "")
+        if limit and not self._attempts.live:
+            self.end(limit)
 
     def _stop_overdue(self) -> None:
         """Stop due trials whose last epoch had them stopped, when they died between that answer and its record."""
@@ -250,7 +225,5 @@ class Record:
         self.allowance.ended(number)
         why = self._why.pop(number, "")
         self._trials.close(number, outcome, reason or (why if outcome is Outcome.STOPPED else ""))
-        if outcome is Outcome.CRASHED and self._ranking.best is None:
-            crashed = [view for view in self._ranking.by_number() if view.state == Outcome.CRASHED]
-            if len(crashed) >= HOPELESS:
-                self.ending = self.ending or "crashed"
+        if self._trials.hopeless:
+            self.ending = self.ending or "crashed"

@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from geotune.config import dump_yaml, flatten, nest
 from geotune.record.folder import RunFolder, append_line, write_atomic
 from geotune.record.keeping import Keeping
 from geotune.record.plan import Plan
@@ -19,7 +20,20 @@ from geotune.record.reported import Reported
 from geotune.record.rungs import Rungs
 from geotune.record.standings import BASELINE, PACE
 from geotune.record.study import TrialStudy
-from geotune.record.trial import OUTCOME, REASON, SECONDS, STATES, Outcome, view_of, view_of_running
+from geotune.record.trial import (
+    OUTCOME,
+    REASON,
+    SECONDS,
+    STATES,
+    Assignment,
+    Outcome,
+    drawn_of,
+    view_of,
+    view_of_running,
+)
+
+HOPELESS = 3
+"""So many trials that crashed for good, and no result at all, end a search."""
 
 
 class Trials:
@@ -49,6 +63,15 @@ class Trials:
         number = self.study.add(params, attrs)
         self.reported[number] = Reported(self.plan)
         return number
+
+    def assignment(self, number: int, attempt: int) -> Assignment:
+        """What an attempt is to run, with the trial's folder ready for it."""
+        folder = self.run.trial(number)
+        config = self.plan.config(drawn_of(self.study.trial(number), self.plan))
+        if not folder.config.is_file():
+            write_atomic(folder.config, dump_yaml(nest(flatten(config))))
+        folder.progress.unlink(missing_ok=True)
+        return Assignment(number, attempt, config, folder.path, folder.latest_checkpoint())
 
     def show(self, number: int, state: str, reason: str = "") -> None:
         """Have a trial that has not ended shown, and ranked, as it now stands."""
@@ -94,6 +117,13 @@ class Trials:
         self.ranking.put(view_of(self.study.trial(number), self.run.trial(number), self.plan))
         self._clear_up(number)
         self._keeping.write_best(self.ranking)  # a trial that failed in the end no longer leads
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether trials crash, and none has given a result: the next would crash as well."""
+        if self.ranking.best is not None:
+            return False
+        return sum(view.state == Outcome.CRASHED for view in self.ranking.by_number()) >= HOPELESS
 
     def drop_kept(self) -> None:
         self._keeping.drop_kept()
