@@ -20,6 +20,9 @@ ROOM = 1.25
 """Memory that a trial is given, by what the measured one took: others of the search are larger."""
 
 
+NAME = "packing.json"
+
+
 @dataclass(frozen=True)
 class Measured:
     """What an epoch of a trial with a whole GPU took."""
@@ -52,30 +55,30 @@ class Packing:
     """What a trial of one search takes, now. It stands in packing.json, from which a resumed search goes on."""
 
     def __init__(self, plan: Plan, run: RunFolder, one: Shape, offer: Offer) -> None:
-        self.one = self._whole = one
-        self._plan, self._path = plan, run.path / "packing.json"
+        self.one = one
+        self._plan, self._run, self._whole = plan, run, one
         self._cpus_a_gpu = min((cpus / gpus for cpus, gpus in offer.hosts.nodes if gpus), default=one.cpus)
         self.measures = plan.settings.packing == "auto" and one.gpus >= 1
         """Whether it still waits for a trial to be measured."""
-        known = read_json(self._path).get("trials_a_gpu")
-        if self.measures and known:
-            self._share(int(known))
+        if self.measures and read_json(run.path / NAME):
+            self.one, self.measures = shared(run, one), False
 
     def learn(self, found: Measured) -> None:
         """Take what an epoch of a trial with a whole GPU took; the first counts."""
         if not self.measures or found.gpu_mb <= 0:
             return
-        space, least = self._plan.space, self._plan.settings.cpus or 1.0
-        heads_only = set(space.possible("model.frozen_layers")) == {FROZEN_WHOLE} and 0 not in space.possible(
-            "input.views"
-        )
-        count = trials_a_gpu(found, self._cpus_a_gpu, least, heads_only=heads_only)
-        write_atomic(self._path, json.dumps({"trials_a_gpu": count} | asdict(found)) + "\n")
-        self._share(count)
-
-    def _share(self, count: int) -> None:
+        space, given = self._plan.space, self._plan.settings.cpus
+        frozen = set(space.possible("model.frozen_layers")) == {FROZEN_WHOLE}
+        heads_only = frozen and 0 not in space.possible("input.views")
+        count = trials_a_gpu(found, self._cpus_a_gpu, given or 1.0, heads_only=heads_only)
+        if count > 1:
+            gpus = math.floor(1e4 / count) / 1e4  # Ray counts in ten-thousandths: three of 0.3333 fit
+            self.one = Shape(given or max(1.0, self._cpus_a_gpu // count), gpus)
         self.measures = False
-        gpus = math.floor(1e4 / count) / 1e4  # Ray counts in ten-thousandths: three of 0.3333 fit
-        given = self._plan.settings.cpus
-        cpus = given if given is not None else max(1.0, self._cpus_a_gpu // count)
-        self.one = Shape(cpus, gpus) if count > 1 else self._whole
+        write_atomic(self._run.path / NAME, json.dumps(asdict(self.one) | asdict(found)) + "\n")
+
+
+def shared(run: RunFolder, one: Shape) -> Shape:
+    """What a trial of a running search takes: what its packing found, else `one`."""
+    told = read_json(run.path / NAME)
+    return Shape(told["cpus"], told["gpus"]) if told else one

@@ -9,6 +9,7 @@ from geotune.record.budget import LIMITS
 from geotune.record.record import Record
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.machine import Shape
+from geotune.search.packing import shared
 from geotune.search.progress import Progress
 
 
@@ -46,6 +47,7 @@ class Steward:
         """Heed the budget as it is now; to be called every half second or so."""
         with self._mutex:
             clock, record = self._clock, self._record
+            self._one = shared(record.run, self._one)
             clock.keep(self._final_forecast(), self._final.gpus)
             if clock.limits is not self._limits:
                 record.limit_trials(clock.limits.trials or record.plan.trials)

@@ -6,7 +6,7 @@ import pytest
 
 from geotune.record.folder import read_json
 from geotune.search.machine import Offer, Shape
-from geotune.search.packing import Measured, Packing, trials_a_gpu
+from geotune.search.packing import Measured, Packing, shared, trials_a_gpu
 
 SMALL = Measured(peak_mb=2000, waiting=0.8, gpu_mb=80_000, cpus_used=1.5)
 OFFER = Offer(((16, 1),), ())
@@ -47,6 +47,7 @@ def test_the_first_measured_trial_decides_for_the_whole_search_and_for_its_resum
     assert packing.one == Shape(3, 0.2), "one fraction a search"
     assert read_json(run.path / "packing.json")["peak_mb"] == 2000
     assert Packing(plan, run, Shape(16, 1), OFFER).one == Shape(3, 0.2)
+    assert shared(run, Shape(16, 1)) == Shape(3, 0.2)
 
 
 def test_it_is_found_out_only_where_it_was_asked_for_and_there_are_gpus(make_search: Any) -> None:
