@@ -95,4 +95,5 @@ def _gpu_mb() -> float:
     """Memory of the GPU that is in use; 0 where none is."""
     import torch
 
-    return torch.cuda.get_device_properties(0).total_memory / 1e6 if torch.cuda.is_initialized() else 0.0
+    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.cuda.get_device_properties(0).total_memory / 1e6 if initialized else 0.0
