@@ -11,19 +11,6 @@ from geotune.record.rungs import Rungs
 from geotune.record.standings import reached, sign_of, standing, started
 
 
-def __getattr__(name: str) -> object:  # names that moved; goes when all callers have
-    from geotune.record import standings, stopping, stopping_rule
-
-    moved: dict[str, object] = {
-        "BASELINE": standings.BASELINE,
-        "StoppingSettings": stopping.StoppingSettings,
-        "pruner": lambda settings, epochs=100: stopping_rule.stopping_rule(settings, epochs),
-    }
-    if name not in moved:
-        raise AttributeError(name)
-    return moved[name]
-
-
 class ASHA(optuna.pruners.BasePruner):
     """Stop a trial at a rung unless it is among the best 1/factor of all that reached that rung.
 

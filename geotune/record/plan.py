@@ -15,7 +15,7 @@ from geotune.config import Duration, Flat, Settings, build, dump_yaml, flatten, 
 from geotune.errors import GeotuneError, SettingsError
 from geotune.geo.metrics import Extent
 from geotune.model.settings import WINNER
-from geotune.record import goals, samplers
+from geotune.record import goals, samplers, stopping
 from geotune.record.folder import RunFolder, write_atomic
 from geotune.record.goals import Goal, Objective
 from geotune.record.limits import Limit, limits
@@ -105,9 +105,15 @@ def settle(asked: Flat, space: Space) -> SearchSettings:
     problems = faults_of(lambda: goals.check(settings.goal or file.goal), lambda: limits(settings.where))
     rule, count = settings.stopping.rule, len((settings.goal or file.goal).all)
     problems += samplers.problems(settings.sampler or file.sampler, space.parameters, rule, count)
+    problems += stopping.problems(settings.stopping, space.parameters, space.fixed, count)
     if problems:
         raise SettingsError(problems)
-    return settings
+    return settings.model_copy(update={"stopping": settings.stopping.settled(longest(space))})
+
+
+def longest(space: Space) -> int:
+    """The most epochs that a trial of a space can have."""
+    return max(int(epochs) for epochs in space.possible("train.epochs"))
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ class Plan:
     @property
     def longest(self) -> int:
         """The most epochs that a trial can have."""
-        return max(int(epochs) for epochs in self.space.possible("train.epochs"))
+        return longest(self.space)
 
     @property
     def maximize(self) -> bool:

@@ -7,8 +7,7 @@ from typing import Literal
 from optuna.trial import FrozenTrial
 
 from geotune.record.standings import pace
-
-Resource = Literal["epochs", "photos"]
+from geotune.record.stopping import StoppingSettings
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Rungs:
 
     grace: int
     factor: int
-    resource: Resource = "epochs"
+    resource: Literal["epochs", "photos"] = "epochs"
 
     def epoch(self, trial: FrozenTrial, rung: int) -> int | None:
         """The epoch with which a trial is at a rung; None where the photos of its epochs are not known."""
@@ -44,3 +43,8 @@ class Rungs:
         """A rung in words: `6 epochs`."""
         count = self.grace * self.factor**rung
         return f"{count:,} {self.resource.removesuffix('s') if count == 1 else self.resource}"
+
+
+def rungs_of(settings: StoppingSettings, epochs: int) -> Rungs:
+    """The rungs of a search whose longest trials have so many epochs."""
+    return Rungs(settings.first_rung(epochs), settings.factor, settings.resource)

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from geotune.record.asha import ASHA
 from geotune.record.hopeless import Hopeless
-from geotune.record.rungs import Rungs
+from geotune.record.rungs import rungs_of
 from geotune.record.stopping import StoppingSettings
 
 
@@ -52,9 +52,9 @@ def stopping_rule(settings: StoppingSettings, epochs: int) -> Rule:
 
     With several objectives ASHA goes by the first; Optuna's rules know one only (geotune.record.stopping.problems).
     """
-    grace, factor, enough = settings.grace, settings.factor, settings.enough
+    grace, factor, enough = settings.first_rung(epochs), settings.factor, settings.enough
     if settings.rule == "asha":
-        rungs = Rungs(grace, factor, settings.resource)
+        rungs = rungs_of(settings, epochs)
         return Rule(Hopeless(rungs, settings.far), ASHA(rungs, enough, settings.rungs_by))
     if settings.rule == "median":
         median = optuna.pruners.MedianPruner(n_startup_trials=enough, n_warmup_steps=grace)

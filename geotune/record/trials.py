@@ -17,7 +17,7 @@ from geotune.record.keeping import Keeping
 from geotune.record.plan import Plan
 from geotune.record.ranking import Ranking
 from geotune.record.reported import Reported
-from geotune.record.rungs import Rungs
+from geotune.record.rungs import rungs_of
 from geotune.record.standings import BASELINE, PACE
 from geotune.record.study import TrialStudy
 from geotune.record.trial import (
@@ -44,7 +44,7 @@ class Trials:
         self.ranking = Ranking(plan.goals)
         self.reported: dict[int, Reported] = {}
         """What the trials that have not ended have reported."""
-        self._rungs = Rungs(plan.stopping.grace, plan.stopping.factor, plan.stopping.resource)
+        self._rungs = rungs_of(plan.stopping, plan.longest)
         self._has_baseline = BASELINE in study.study.user_attrs
         newest: FrozenTrial | None = None
         for trial in study.trials(*STATES):
