@@ -17,6 +17,9 @@ from geotune.search.machine import Shape, slots
 from geotune.search.packing import Measured, Packing
 from geotune.search.waiting import Board, Scene, why
 
+SAY_SECONDS = 1.0
+"""Why trials wait is looked at no oftener: the loop comes by at every result."""
+
 
 @dataclass
 class Out:
@@ -42,11 +45,14 @@ class Session:
         self._spare = 1 if record.plan.settings.address else 0  # one beyond the slots asks a cluster to grow
         self._board = Board(record.run)
         self._mark = mark(record.run.ray)
+        self._said = 0.0
         self._epochs = 0
 
     def issue(self, ray_id: str) -> dict[str, Any] | None:
         """The config of Ray's next trial; None where none is due or has no place now."""
-        self._board.say(why(self._scene()))
+        if time.monotonic() - self._said > SAY_SECONDS:
+            self._said = time.monotonic()
+            self._board.say(why(self._scene()))
         if not self._place():
             return None
         assignment = self.record.issue()
