@@ -3,6 +3,7 @@
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -48,6 +49,11 @@ class Setting:
 
 def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[Setting]:
     """Every setting below a class, in the order of definition; a union's members share their keys."""
+    return list(_settings_of(cls, prefix, owner))
+
+
+@cache  # a search asks several times a trial, and looking takes milliseconds
+def _settings_of(cls: type[Settings], prefix: str, owner: str) -> tuple[Setting, ...]:
     found: dict[str, Setting] = {}
     for name, field in cls.model_fields.items():
         key = f"{prefix}{name}"
@@ -57,7 +63,7 @@ def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[
                 members.sort(key=lambda member: member is not type(field.default))
             for member in members:
                 tag = _tag(member) if len(members) > 1 else ""
-                for setting in settings_of(member, f"{key}.", tag or owner):
+                for setting in _settings_of(member, f"{key}.", tag or owner):
                     shared = found.get(setting.key)
                     if shared and shared.owner != setting.owner:
                         owners = f"{shared.owner}, {setting.owner}" if shared.owner else setting.owner
@@ -71,7 +77,7 @@ def settings_of(cls: type[Settings], prefix: str = "", owner: str = "") -> list[
             kind = next((word for word in field.metadata if isinstance(word, str)), "") or _kind(field.annotation)
             spellings: Any = next((word.func for word in field.metadata if isinstance(word, Spellings)), None)
             found[key] = Setting(key, kind, default, field.description or "", owner, spellings)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def _members(annotation: Any) -> list[type[Settings]]:

@@ -26,7 +26,8 @@ class StoppingSettings(Settings):
     rule: Literal["asha", "hyperband", "median", "none"] = "asha"
     """asha: successive halving; hyperband, median: Optuna's rules; none: every trial runs to its end."""
     grace: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Epochs (or photos, see resource) that every trial gets: the first rung. auto: a sixth of its epochs, at least 2."""
+    """Epochs (or photos, see resource) that every trial gets: the first rung. auto: a sixth of its epochs, at least
+    2."""
     factor: int = Field(2, ge=2)
     """One in so many goes on from a rung; the next rung is so many times higher."""
     enough: int = Field(4, ge=2)
