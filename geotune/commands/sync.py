@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from geotune.commands.settings_help import SettingsCommand
-from geotune.config import Settings, from_words
+from geotune.config import Settings, from_words, load_yaml
 from geotune.errors import GeotuneError
 
 
@@ -36,11 +36,11 @@ def command(run: Path, words: tuple[str, ...]) -> None:
     from geotune.record.folder import RunFolder
 
     folder = RunFolder.open(run)  # before anything heavy is imported
-    from geotune.record.plan import Plan
     from geotune.track.mlflow import check_uri, shown, store_uri
     from geotune.track.sender import Sender, reason
 
-    tracking = from_words(SyncSettings, words).tracking or Plan.read(folder).settings.tracking
+    asked = load_yaml(folder.search_yaml).get("settings", {})
+    tracking = from_words(SyncSettings, words).tracking or str(asked.get("tracking", ""))
     if tracking == "none":
         raise GeotuneError(f"{run}: its results go nowhere (tracking=none)", "say where to, as in tracking=http://…")
     if tracking:
