@@ -76,7 +76,7 @@ def rival(data: str, folder: str, trials: int, fixed: dict[str, Any]) -> dict[st
                 tune.report(epoch.metrics)
 
     epochs = fixed["train.epochs"]
-    ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
         param_space={"optim.lr": tune.loguniform(*LR), "model.head.hidden": tune.choice(HIDDEN)},
