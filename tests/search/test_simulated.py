@@ -85,6 +85,7 @@ def test_workers_share_the_trials_and_wait_for_proposals_in_turn(tmp_path: Path)
     run = made(tmp_path, **NONE)
     simulated = simulate(run, workers=3, proposal_seconds=2.0)
     assert [times(run, number)[0] for number in range(6)] == [12, 14, 16, 54, 56, 58]
+    assert simulated.waits == [2, 4, 6, 2, 2, 2]
     assert simulated.now() == 88
 
 

@@ -40,6 +40,8 @@ class Simulated:
         self.proposal_seconds = proposal_seconds
         self.busy_seconds = 0.0
         """Seconds within epochs, of all workers together."""
+        self.waits: list[float] = []
+        """Of each new trial: seconds that its worker waited for the proposal."""
         self._now = self._issued = began
         self._ended = 0
 
@@ -91,6 +93,7 @@ class Simulated:
         proposed = record.proposed
         seconds = proposed.seconds if self.proposal_seconds is None else self.proposal_seconds
         self._issued = max(self._now, max(proposed.began, self._issued) + seconds)
+        self.waits.append(self._issued - self._now)
         return self._issued
 
     def _attempt(self, record: Record, assignment: Assignment) -> Generator[float, None, tuple[Outcome, str]]:
