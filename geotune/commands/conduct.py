@@ -1,27 +1,24 @@
 """From a run folder to its exported model: trials, full training, MLflow, report; for `search`, `resume`, `finish`."""
 
-import math
 import signal
 import sys
 import threading
 from types import FrameType
 
 from rich.console import Console
-from rich.table import Table
 
 from geotune.commands.full_training import final_gpus, train_best_in_full
 from geotune.commands.here import relative
-from geotune.data.words import counted
 from geotune.errors import GeotuneError
 from geotune.final.full import Final, read_final
 from geotune.record.budget import LIMITS, read_spend
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.record.record import Record
-from geotune.record.trial import TrialView
-from geotune.record.words import drawn_text, duration_text, value_text
+from geotune.record.words import duration_text
 from geotune.report.page import write_report
 from geotune.search.budget import Clock
+from geotune.search.display import result_of
 from geotune.search.forecast import show_forecast
 from geotune.search.notify import Notifier
 from geotune.search.run import executor, run_trials
@@ -97,26 +94,8 @@ def _train_the_best(record: Record, clock: Clock, console: Console) -> None:
         console.print(f"the trials end here: {SPENT[record.ending]}, but for the full training", highlight=False)
     if not (ranked := record.ranked()):
         raise _nothing(record)
-    console.print(_ranking(record, ranked))
+    console.print(result_of(record, console.is_terminal))
     train_best_in_full(record, ranked, clock, console)
-
-
-def _ranking(record: Record, ranked: list[TrialView]) -> Table:
-    metrics = [goal.metric for goal in record.plan.goals]
-    counts: dict[str, int] = {}
-    for view in record.trials():
-        state = "unfinished" if view.state == "due" else view.state
-        counts[state] = counts.get(state, 0) + 1
-    said = ", ".join(f"{count} {state}" for state, count in counts.items())
-    title = f"{counted(len(record.trials()), 'trial')}: {said}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in ("trial", *metrics, "epochs", "settings"):
-        table.add_column(column, justify="left" if column == "settings" else "right")
-    for view in ranked[:5]:
-        values = [view.best, *view.objectives[1:], *[math.nan] * len(metrics)]
-        shown = [value_text(value, metric) for value, metric in zip(values, metrics, strict=False)]
-        table.add_row(str(view.number), *shown, str(view.epochs), drawn_text(view.drawn))
-    return table
 
 
 def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> None:

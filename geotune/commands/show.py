@@ -75,15 +75,14 @@ def _show(history: "History", glance: "Glance", top: int, run: Path, console: "C
     ranked = history.ranked()
     if len(history.goals) > 1 and (front := history.front()):
         console.print()
-        title = "No other trial beats these in every goal"
-        console.print(table.ranking(title, rows_of(history, front), glance.metrics, console.is_terminal))
+        console.print(table.ranking(table.FRONT, rows_of(history, front), glance.metrics, console.is_terminal))
     if ranked:
         shown = ranked[: top or None]
         console.print()
-        title = f"The best {len(shown)} of {len(history.trials)} trials ({table.counts_text(glance)})"
+        title = f"The best {len(shown)} of {len(history.trials)} trials ({table.counts_text(glance.counts)})"
         console.print(table.ranking(title, rows_of(history, shown), glance.metrics, console.is_terminal))
     elif history.trials:
-        console.print(f"no result yet: {table.counts_text(glance)}")
+        console.print(f"no result yet: {table.counts_text(glance.counts)}")
     for row in rows_of(history, [t for t in history.trials if t.state in FAILED][-FAILURES:]):
         console.print(f"trial {row.number} {row.state}: {table.reason_line(row).strip()}")
     console.print()

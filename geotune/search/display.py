@@ -13,21 +13,23 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from geotune.config import flatten
+from geotune.data.words import counted
 from geotune.record.folder import TrialFolder, read_json
 from geotune.record.record import Record
 from geotune.record.standings import pace
 from geotune.record.trial import TrialView
-from geotune.record.words import drawn_text, duration_text, value_text
 from geotune.search import table
 from geotune.search.background import repeated
 from geotune.search.budget import Clock
 from geotune.search.glance import Cost, Glance, Row, Rungs, progress_of, running
 from geotune.search.waiting import waiting
 
-__all__ = ["Display", "drawn_text", "duration_text", "following", "glance_of", "progress_of", "value_text"]
-
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 30.0
+STATE = {"due": "unfinished"}
+"""What a state of the record is called where it is another word."""
+BEST = 5
+"""Trials that the end of a search ranks."""
 LINES = 8
 """Running trials of which plain lines tell."""
 
@@ -39,7 +41,7 @@ def glance_of(record: Record, clock: Clock) -> Glance:
     return Glance(
         name=record.run.name,
         metrics=tuple(goal.metric for goal in record.plan.goals),
-        counts=Counter("unfinished" if view.state == "due" else view.state for view in views),
+        counts=Counter(STATE.get(view.state, view.state) for view in views),
         most_trials=record.limit,
         cost=Cost(spend.seconds, spend.gpu_hours, spend.left_seconds, clock.limits.time, clock.limits.gpu_hours),
         best=row_of(best, record) if best else None,
@@ -58,7 +60,22 @@ def row_of(view: TrialView, record: Record) -> Row:
     """A trial as it is shown; of several goals those that it has no value of are NaN."""
     missing = (math.nan,) * (len(record.plan.goals) - len(view.objectives))
     values = (view.best, *view.objectives[1:], *missing) if view.objectives else (math.nan, *missing[1:])
-    return Row(view.number, view.state, view.drawn, values, view.epochs, view.seconds, view.reason, view.breaks)
+    state = STATE.get(view.state, view.state)
+    return Row(view.number, state, view.drawn, values, view.epochs, view.seconds, view.reason, view.breaks)
+
+
+def result_of(record: Record, fill: bool) -> Group:
+    """What the trials of a search gave: their best, and of several goals the trials that no other beats in every one.
+
+    `fill` cuts settings off at the terminal's edge.
+    """
+    metrics = [goal.metric for goal in record.plan.goals]
+    best = [row_of(view, record) for view in record.ranked()[:BEST]]
+    counts = Counter(STATE.get(view.state, view.state) for view in record.trials())
+    title = f"{counted(counts.total(), 'trial')}: {table.counts_text(counts)}"
+    front = [row_of(view, record) for view in record.front()] if len(metrics) > 1 else []
+    shown = [table.ranking(table.FRONT, front, metrics, fill)] if front else []
+    return Group(*shown, table.ranking(title, best, metrics, fill))
 
 
 def _photos(record: Record, number: int) -> float | None:

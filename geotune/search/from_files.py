@@ -29,7 +29,7 @@ def glance_at(history: History) -> Glance:
         metrics=tuple(metric for metric, _ in history.goals),
         counts=Counter(_state(trial, alive) for trial in history.trials),
         most_trials=most_trials(history.run, dict(history.asked)),
-        cost=_cost(history),
+        cost=_cost(history, alive),
         best=row_of(history, best, alive) if best else None,
         running=shown,
         final=progress_of(history.run.final)[0] if alive and history.final and not history.test else "",
@@ -67,13 +67,13 @@ def _photos(trial: TrialHistory) -> float | None:
     return round(speed * seconds) if speed and seconds else None
 
 
-def _cost(history: History) -> Cost:
+def _cost(history: History, alive: bool) -> Cost:
     """From spend.json, and the limits as they were asked or changed since (geotune.record.budget)."""
     run, spend = history.run, read_json(history.run.spend_json)
     changed = load_written(run.budget_yaml) if run.budget_yaml.is_file() else {}
     limits = dict(history.asked.get("settings", {})) | changed
     time, gpu_hours = limits.get("time"), limits.get("gpu_hours")
-    left = spend.get("left_seconds")
+    left = spend.get("left_seconds") if alive else None
     return Cost(
         seconds=spend.get("seconds") or 0.0,
         gpu_hours=spend.get("gpu_hours") or 0.0,

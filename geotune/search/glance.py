@@ -80,18 +80,19 @@ class Glance:
 
 @dataclass(frozen=True)
 class Rungs:
-    """Where a trial stands between the rungs of ASHA; made of search.yaml's `stopping`."""
+    """Where a trial stands between the rungs of ASHA."""
 
     stopping: Mapping[str, Any] = field(default_factory=dict)
+    """search.yaml's, which has the grace worked out."""
 
     def text(self, epochs: int, of: int, photos: Callable[[], float | None]) -> str:
         """`rung 1 of 3`: the rungs that a trial of `of` epochs has passed after `epochs`; empty without rungs."""
-        if self.stopping.get("rule", "asha") != "asha" or not of:
+        amount, factor = self.stopping.get("grace"), self.stopping.get("factor")
+        if self.stopping.get("rule") != "asha" or not isinstance(amount, int) or not isinstance(factor, int):
             return ""
-        step = 1.0 if self.stopping.get("resource", "epochs") == "epochs" else photos()
+        step = photos() if self.stopping.get("resource") == "photos" else 1.0
         if not step:
             return ""
-        amount, factor = self.stopping.get("grace", 2), self.stopping.get("factor", 3)
         passed = rungs = 0
         while (epoch := math.ceil(amount / step - 1e-6)) < of:
             rungs, passed, amount = rungs + 1, passed + (epoch <= epochs), amount * factor

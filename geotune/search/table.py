@@ -1,7 +1,7 @@
 """A search at an instant as lines and tables of a terminal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -9,12 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from geotune.config import Flat
-from geotune.record.outcome import FAILED
+from geotune.record.outcome import FAILED, Outcome
 from geotune.record.words import drawn_text, duration_text, value_text
 from geotune.search.glance import Glance, Row, Running
 
 BAR = {False: 8, True: 20}
 """Columns of a progress bar on a narrow terminal and on a wide one."""
+FRONT = "No other trial beats these in every goal"
+"""Heads the best compromises between several goals."""
 WIDE = 110
 """Columns from which a terminal is wide."""
 
@@ -118,9 +120,9 @@ def _shared(rows: Sequence[Row]) -> Flat:
     return {key: value for key, value in first.items() if all(row.drawn.get(key) == value for row in rows)}
 
 
-def counts_text(glance: Glance) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
     """`40 stopped, 20 complete`."""
-    return ", ".join(f"{count} {state}" for state, count in glance.counts.items()) or "none begun"
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none begun"
 
 
 def values_text(row: Row, metrics: Sequence[str]) -> str:
@@ -129,4 +131,7 @@ def values_text(row: Row, metrics: Sequence[str]) -> str:
 
 
 def _but(row: Row) -> str:
-    return f" (breaks {', '.join(row.breaks)})" if row.breaks else ""
+    """What speaks against a trial, in brackets: the limits that it breaks, why it was stopped."""
+    told = [f"breaks {', '.join(row.breaks)}"] if row.breaks else []
+    told += [row.reason] if row.state == Outcome.STOPPED and row.reason else []
+    return f" ({'; '.join(told)})" if told else ""

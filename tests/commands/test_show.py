@@ -45,7 +45,7 @@ def test_a_finished_search(geotune: Geotune, finished: Any) -> None:
         "The best 2 of 4 trials (1 complete, 1 stopped, 1 diverged, 1 crashed)",
         "trial  state     valid/median_km  epochs  time  settings",
         "    0  complete           700 km       3  0:00  lr=0.001 cells=64",
-        "    1  stopped          5,000 km       1  0:00  lr=0.1 cells=32",
+        "    1  stopped          5,000 km       1  0:00  lr=0.1 cells=32 (worse than 3 of 4 trials at epoch 1)",
         "trial 2 diverged: the loss is not finite",
         "trial 3 crashed: boom",
         "",
@@ -76,6 +76,8 @@ def test_a_running_search_shows_its_trials_at_work(geotune: Geotune, hand_made: 
     made.epoch(0, 1, 900.0)
     told = {"epoch": 2, "epochs": 9, "step": 5, "steps": 10, "stage": "training"}
     (made.path / "trials" / "0000" / "progress.json").write_text(json.dumps(told))
+    asked = made.path / "search.yaml"
+    asked.write_text(asked.read_text().replace("    grace: 1\n", "    rule: asha\n    grace: 1\n    factor: 3\n"))
     (made.path / "ray").mkdir()
     (made.path / "ray" / "waiting.txt").write_text("no live node holds a trial: waiting for one to join\n")
     (made.path / "spend.json").write_text(json.dumps({"seconds": 60.0, "gpu_hours": 0.5, "left_seconds": 600.0}))
@@ -100,7 +102,8 @@ def test_several_goals_and_limits(geotune: Geotune, finished: Any) -> None:
     at = screen.index("No other trial beats these in every goal")
     assert screen[at + 1].split()[2:4] == ["valid/median_km", "valid/within_25km"]
     assert screen[at + 2].split() == ["0", "complete", "700", "km", "50.0", "%", "3", "0:00", "lr=0.001", "cells=64"]
-    assert any(line.endswith("cells=32 (breaks train/loss < 30)") for line in screen)
+    broken = "lr=0.1 cells=32 (breaks train/loss < 30; worse than 3 of 4 trials at epoch 1)"
+    assert any(line.endswith(broken) for line in screen)
 
 
 @pytest.mark.parametrize("columns", [80, 160])

@@ -22,7 +22,7 @@ BASELINE = {"valid/baseline_km": 6204.0}
 
 @pytest.fixture
 def record(make_search: Any) -> Iterator[Record]:
-    run, _ = make_search("trials=12", "train.epochs=30", "seed=1")
+    run, _ = make_search("trials=12", "train.epochs=30", "stopping.grace=2", "stopping.factor=3")
     opened = Record(run)
     yield opened
     opened.close()
@@ -89,11 +89,14 @@ def test_it_is_never_higher_than_the_terminal() -> None:
         ({"grace": 500, "resource": "photos"}, 5, "rung 1 of 2"),
         ({"rule": "median"}, 5, ""),
         ({"grace": 30}, 5, ""),
+        ({"grace": None}, 5, ""),
     ],
 )
 def test_the_rungs(stopping: dict[str, Any], epochs: int, text: str) -> None:
-    assert Rungs(stopping).text(epochs, 30, lambda: 100.0) == text
-    assert not stopping.get("resource") or not Rungs(stopping).text(epochs, 30, lambda: None)
+    rungs = Rungs({"rule": "asha", "grace": 2, "factor": 3, "resource": "epochs"} | stopping)
+    assert rungs.text(epochs, 30, lambda: 100.0) == text
+    if "resource" in stopping:
+        assert rungs.text(epochs, 30, lambda: None) == "", "of a trial whose photos are not known"
 
 
 def test_in_a_log_file_every_ended_trial_has_a_line(record: Record) -> None:
