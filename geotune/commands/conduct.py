@@ -9,7 +9,7 @@ from rich.console import Console
 
 from geotune.commands.full_training import final_gpus, train_best_in_full
 from geotune.commands.here import relative
-from geotune.errors import GeotuneError
+from geotune.errors import DiskError, GeotuneError, disk_error
 from geotune.final.full import Final, read_final
 from geotune.record.budget import LIMITS, read_spend
 from geotune.record.folder import RunFolder
@@ -77,6 +77,9 @@ def conduct(run: RunFolder, clock: Clock, *, more_trials: bool = True) -> None:
         raise
     except Exception as error:
         notifier.tell("failure", f"{run.name} failed: {error}")
+        if full := disk_error(error):
+            mend = f"make room there, then go on: geotune resume {relative(run.path)}"
+            raise DiskError(full.problem, mend) from None
         raise
     finally:
         if record.trials():
