@@ -14,6 +14,9 @@ from geotune.record.journal import Journal
 from geotune.record.plan import Plan
 from geotune.record.stopping_rule import stopping_rule
 
+CONSTRAINT = "constraints:"
+"""How the system attribute begins under which Optuna keeps a constraint."""
+
 
 class TrialStudy:
     """The study; open for one writer until `close()`.
@@ -92,9 +95,11 @@ class TrialStudy:
         self, number: int, state: TrialState, values: Sequence[float] | None, constraints: Mapping[str, float]
     ) -> None:
         """End a trial for good."""
-        handle = optuna.Trial(self.study, number)
-        for name, excess in constraints.items():
-            handle.set_constraint(name, excess)
+        for (
+            name,
+            excess,
+        ) in constraints.items():  # Trial.set_constraint would keep one that a kill left
+            self._storage.set_trial_system_attr(number, CONSTRAINT + name, excess)
         self.study.tell(number, values, state)
 
     def together(self) -> AbstractContextManager[None]:

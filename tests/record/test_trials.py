@@ -254,7 +254,7 @@ def test_the_end_of_a_trial_is_written_at_once(record: Record) -> None:
 def test_an_end_that_was_half_written_is_written_again(make_run: Callable[..., RunFolder]) -> None:
     record = Record(make_run())
     before = record.run.journal.stat().st_size
-    number = play(record, 100.0)
+    number = play(record, 100.0, Outcome.DIVERGED)
     record.close()
     lines = record.run.journal.read_bytes().splitlines(keepends=True)
     assert len(b"".join(lines)) > before
@@ -266,6 +266,7 @@ def test_an_end_that_was_half_written_is_written_again(make_run: Callable[..., R
         trial = issue(again)
         assert (trial.number, trial.attempt) == (number, 2)
         again.finish(number, 2, Outcome.COMPLETE)
-        assert again.study.get_trials()[number].state is TrialState.COMPLETE
+        stored = again.study.get_trials()[number]
+        assert (stored.state, stored.constraints["finite"]) == (TrialState.COMPLETE, -1.0)
         assert again.trials()[number].state == "complete"
         again.close()
