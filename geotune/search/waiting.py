@@ -23,6 +23,8 @@ class Scene:
     """Trials whose worker is up."""
     starting: int
     """Trials that wait for theirs."""
+    placed: int = 0
+    """Of these those that have their slot: their worker starts there."""
     starting_seconds: float = 0.0
     """How long the one that waits longest has done so."""
     free: int = 0
@@ -46,12 +48,12 @@ def why(scene: Scene) -> str:
         missing = f"no live node holds a trial ({scene.one})"
         coming = "nodes to join" if scene.grows is None else "the cluster to grow" if scene.grows else "one to join"
         told.append(f"{missing}: waiting for {coming}")
-    elif scene.starting and scene.running < scene.slots and scene.starting_seconds > PATIENCE_SECONDS:
-        if scene.free:
-            told.append(f"{counted(scene.starting, 'worker')} starting since {scene.starting_seconds:.0f} s")
-        else:
-            there = counted(scene.slots - scene.running, "slot")
-            told.append(f"{there} of the cluster taken by others: waiting for {scene.one}")
+    elif scene.starting_seconds > PATIENCE_SECONDS:
+        missing = min(scene.starting, scene.slots - scene.running) - scene.placed
+        if missing > 0 and not scene.free:
+            told.append(f"{counted(missing, 'slot')} of the cluster taken by others: waiting for {scene.one}")
+        elif scene.placed:
+            told.append(f"{counted(scene.placed, 'worker')} starting since {scene.starting_seconds:.0f} s")
     return "; ".join(told)
 
 

@@ -15,7 +15,7 @@ from geotune.search.executors.ray_storage import mark
 from geotune.search.executors.ray_worker import SPOILING
 from geotune.search.machine import Shape, slots
 from geotune.search.packing import Measured, Packing
-from geotune.search.waiting import Board, Scene, why
+from geotune.search.waiting import PATIENCE_SECONDS, Board, Scene, why
 
 SAY_SECONDS = 1.0
 """Why trials wait is looked at no oftener: the loop comes by at every result."""
@@ -138,13 +138,15 @@ class Session:
         waiting = [now - out.since for ray_id, out in self._out.items() if ray_id not in up]
         kinds = self.nodes.kinds
         count = slots(one, self.nodes.offer)
+        long = max(waiting, default=0.0) > PATIENCE_SECONDS
         return Scene(
             one=one,
             slots=count,
             running=len(self._out) - len(waiting),
             starting=len(waiting),
             starting_seconds=max(waiting, default=0.0),
-            free=self.nodes.free(one) if waiting and count else 0,
+            placed=self.nodes.starting() if long else 0,
+            free=self.nodes.free(one) if long and count else 0,
             grows=None if kinds is None else bool(kinds),
             lost=self.nodes.lost,
             refused=self.nodes.refused,
