@@ -95,6 +95,8 @@ def _translated(plan: Plan, earlier: Plan, run: RunFolder, trial: FrozenTrial) -
             except ValueError:
                 return None
             mine[parameter.key] = had[parameter.key]
+            if trial.distributions.get(parameter.key) == parameter.distribution:  # of several that mean 0, the same
+                params[parameter.key] = trial.params[parameter.key]
     reported = Reported.read(earlier, trial, run.trial(trial.number)) if plan.where else Reported(earlier)
     kept = reported.standing.epoch
     limits = {str(limit): limit.excess(limit.value(reported.epochs, kept)) for limit in plan.where}
