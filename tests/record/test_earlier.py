@@ -23,23 +23,27 @@ from tests.record.conftest import DATA, TREE
 GOAL = "valid/median_km"
 
 
-@pytest.fixture
-def earlier(make_run: Callable[..., RunFolder]) -> RunFolder:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of twelve trials: small batches do well, one trial diverged and one crashed."""
-    run = make_run(stopping="none")
+    run = RunFolder.create(tmp_path_factory.mktemp("runs"), "toy")
+    Plan.make({"stopping": "none"}, Space.parse("toy", TREE, {}), TREE, {}, DATA).write(run)
     record = Record(run, background=False)
     outcomes = {4: Outcome.DIVERGED, 5: Outcome.CRASHED}
-    for number in range(12):
-        while number not in {view.number for view in record.trials() if view.state not in ("running", "due")}:
-            trial = record.issue()
-            assert trial is not None
-            batch = trial.config.train.batch_size
-            for epoch in (1, 2, 3):
-                metrics = {GOAL: batch + 10.0 / epoch, "valid/mean_km": 2.0 * batch, "train/seconds": 4096 / batch}
-                record.report(number, trial.attempt, epoch, metrics)
-            record.finish(number, trial.attempt, outcomes.get(number, Outcome.COMPLETE))
+    while (trial := record.issue()) is not None:
+        batch = trial.config.train.batch_size
+        for epoch in (1, 2, 3):
+            metrics = {GOAL: batch + 10.0 / epoch, "valid/mean_km": 2.0 * batch, "train/seconds": 4096 / batch}
+            record.report(trial.number, trial.attempt, epoch, metrics)
+        record.finish(trial.number, trial.attempt, outcomes.get(trial.number, Outcome.COMPLETE))
     record.close()
-    return run
+    return run.path
+
+
+@pytest.fixture
+def earlier(whole: Path, tmp_path: Path) -> RunFolder:
+    """A copy of that search."""
+    return RunFolder.open(shutil.copytree(whole, tmp_path / "toy-1"))
 
 
 def asked(run: RunFolder, tree: dict[str, Any] = TREE, data: dict[str, Any] = DATA, **words: Any) -> Plan:
