@@ -30,14 +30,15 @@ class ASHA(optuna.pruners.BasePruner):
         sign = sign_of(study)
         value = standing(trial, epoch, sign)
         group = trial.params.get(self.by)
-        peers = [
-            standing(other, at, sign)
-            for other in started(study)
-            if other.number != trial.number
-            and (not self.by or other.params.get(self.by) == group)
-            and (at := self.rungs.epoch(other, rung)) is not None
-            and reached(other, at)
-        ]
+        others = [other for other in started(study) if other.number != trial.number]
+        if self.by:
+            others = [other for other in others if other.params.get(self.by) == group]
+        if self.rungs.resource == "epochs":  # one epoch for all
+            found = [reached(other, epoch, sign) for other in others]
+        else:
+            stands = [(other, self.rungs.epoch(other, rung)) for other in others]
+            found = [None if at is None else reached(other, at, sign) for other, at in stands]
+        peers = [peer for peer in found if peer is not None]
         better, here = sum(peer < value for peer in peers), len(peers) + 1
         if here < self.enough or better < max(1, here // self.rungs.factor):
             return ""

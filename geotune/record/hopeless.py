@@ -43,8 +43,8 @@ class Hopeless(optuna.pruners.BasePruner):
             return f"no better than predicting one place after epoch {epoch}"
         if not self.far or math.isinf(value):
             return ""
-        best = _best((other for other in started(study) if other.number != trial.number), sign)
-        if best is None:
+        best = _best(started(study), sign)
+        if best is None or best.number == trial.number:
             return ""
         seconds = _epoch_at_seconds(best, trial, epoch)
         for at in (epoch, seconds):
@@ -62,19 +62,21 @@ class Hopeless(optuna.pruners.BasePruner):
         return best >= SHARE and math.isfinite(best) and self.far * max(value, 0.0) < best
 
 
-def _best(others: Iterable[FrozenTrial], sign: float) -> FrozenTrial | None:
+def _best(trials: Iterable[FrozenTrial], sign: float) -> FrozenTrial | None:
     """The trial with the best value so far that did not fail and keeps what it must."""
     best, least = None, math.inf
-    for trial in others:
-        values = trial.intermediate_values
-        if not values or trial.state is TrialState.FAIL:
-            continue
-        value = sign * next(reversed(values.values()))
-        if math.isnan(value):
-            value = standing(trial, max(values), sign)
-        if value < least and all(limit <= 0 for limit in trial.constraints.values()):
-            best, least = trial, value
+    for trial in trials:
+        value = math.nan
+        for value in reversed(trial.intermediate_values.values()):  # the last that is a number
+            if not math.isnan(value):
+                break
+        if sign * value < least and trial.state is not TrialState.FAIL and _keeps(trial):
+            best, least = trial, sign * value
     return best
+
+
+def _keeps(trial: FrozenTrial) -> bool:
+    return all(excess <= 0 for excess in trial.constraints.values())
 
 
 def _epoch_at_seconds(best: FrozenTrial, trial: FrozenTrial, epoch: int) -> int | None:

@@ -40,10 +40,12 @@ def standing(trial: FrozenTrial, epoch: int, sign: float) -> float:
     return sign * value
 
 
-def reached(trial: FrozenTrial, epoch: int) -> bool:
-    """Whether the trial was trained for so many epochs."""
-    values = trial.intermediate_values
-    return epoch in values or (len(values) > 0 and max(values) >= epoch)
+def reached(trial: FrozenTrial, epoch: int, sign: float) -> float | None:
+    """Its standing with an epoch, None where it was not trained for so long."""
+    value = trial.intermediate_values.get(epoch)
+    if value is not None and not math.isnan(value):  # the way of thousands of trials
+        return sign * value
+    return standing(trial, epoch, sign) if max(trial.intermediate_values, default=0) >= epoch else None
 
 
 def pace(trial: FrozenTrial, what: str) -> float | None:
