@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from geotune.record.history import read_history
 
 
@@ -41,3 +43,49 @@ def test_an_epoch_told_twice_counts_once_and_a_torn_line_not_yet(hand_made: Any)
     assert history.trials[0].curve("valid/median_km") == ([1], [900.0])
     assert history.trials[1].config == {}
     assert history.final is None
+
+
+def asking(made: Any, goals: str = "", where: str = "") -> Any:
+    """The history of a run that was asked for other goals and limits."""
+    path = made.path / "search.yaml"
+    text = path.read_text()
+    path.write_text(
+        (f"goals: {goals}\n" if goals else "") + text.replace("settings:\n", f"settings:\n  where: [{where}]\n")
+    )
+    return read_history(made.path)
+
+
+@pytest.mark.parametrize(("second", "front"), [("minimize", ["4"]), ("maximize", ["4", "0"])])
+def test_several_goals_have_a_front(finished: Any, second: str, front: list[str]) -> None:
+    finished.trial(4)
+    finished.epoch(4, 1, 800.0)
+    finished.epoch(4, 2, 650.0)  # the one that is kept: its loss counts, 6.5
+    finished.outcome(4, "complete", 650.0)
+    history = asking(finished, f"[{{minimize: valid/median_km}}, {{{second}: train/loss}}]")
+    assert history.goals == (("valid/median_km", True), ("train/loss", second == "minimize"))
+    assert [history.values(trial) for trial in history.ranked()] == [(650.0, 6.5), (700.0, 7.0), (5000.0, 50.0)]
+    assert [trial.name for trial in history.front()] == front, "a stopped one is in no front"
+
+
+def test_what_breaks_a_limit_ranks_last_and_says_so(finished: Any) -> None:
+    history = asking(finished, where="train/loss > 10")
+    assert [trial.name for trial in history.ranked()] == ["1", "0"]
+    assert [history.breaks(trial) for trial in history.ranked()] == [(), ("train/loss > 10",)]
+    assert history.breaks(history.trials[3]) == (), "without an epoch nothing is known"
+    assert history.front() == []
+
+
+def test_an_ended_trials_value_is_read_from_its_outcome_alone(finished: Any) -> None:
+    for name in ("config.yaml", "metrics.jsonl"):
+        (finished.path / "trials" / "0000" / name).unlink()
+    history = read_history(finished.path)
+    assert [history.value(trial) for trial in history.trials] == [700.0, 5000.0, None, None]
+
+
+def test_each_file_is_read_once(finished: Any) -> None:
+    trial = read_history(finished.path).trials[0]
+    assert len(trial.epochs) == 3
+    finished.epoch(0, 4, 600.0)
+    assert len(trial.epochs) == 3, "what was read is of one instant"
+    assert len(read_history(finished.path).trials[0].epochs) == 4
+    assert trial.seconds == 0.0, "nobody told"
