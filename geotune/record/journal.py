@@ -99,7 +99,7 @@ class Journal(BaseJournalBackend):
         assert self._told_bytes == self._until, "read before it is written to"
         text = memoryview(b"".join(lines))
         if self._broken:  # the study in memory is ahead of the file: what came next would not fit to it
-            raise GeotuneError(f"{self.path}: an earlier event could not be written", "resume the search")
+            raise DiskError(f"{self.path}: an earlier event could not be written", MEND)
         try:
             while text:
                 text = text[self._file.write(text) :]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geotune.errors import GeotuneError
+from geotune.errors import DiskError, GeotuneError
 from geotune.record.journal import Journal
 
 CREATION = {"op_code": 4, "study_id": 0}
@@ -106,12 +106,12 @@ def test_a_full_disk_leaves_no_half_event_and_nothing_after_it(tmp_path: Path) -
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, before[1]))
-        with pytest.raises(GeotuneError, match="cannot be written"):
+        with pytest.raises(DiskError, match=r"j: cannot be written \(File too large\)"):
             journal.append_logs([{"b": "a text that is longer than what there is room for"}])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b'{"a":1}\n'
-    with pytest.raises(GeotuneError, match="an earlier event could not be written"):
+    with pytest.raises(DiskError, match="an earlier event could not be written"):
         journal.append_logs([{"c": 3}])
     journal.close()
     again = Journal(path)
