@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -154,6 +155,23 @@ class Decisions(FIFOScheduler):  # type: ignore[misc]
         super().on_trial_add(tune_controller, trial)
         with _session(self.key) as session:
             session.trials[trial.trial_id] = trial
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """What a worker that has become free takes, if there is one: the trial that waits longest for a place.
+
+        Never one that has its place already: Ray would end the worker that starts there, and short trials would keep a
+        second worker from ever getting up. What still waits when the search ends is taken back: it would begin an epoch
+        after the end.
+        """
+        with _session(self.key) as session:
+            for trial in session.take_back() if session.record.ending else ():
+                tune_controller.stop_trial(trial)
+            manager, workers = tune_controller._actor_manager, tune_controller._trial_to_actor
+            for trial in session.trials.values():
+                placed = trial in workers and manager.is_actor_started(workers[trial])
+                if trial.status == Trial.PENDING and not placed:
+                    return trial
+        return None
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         with _session(self.key) as session:
