@@ -133,3 +133,25 @@ def test_optimisers_that_cannot_train_here_are_named_before_the_first_trial(make
 def test_a_metric_to_keep_epochs_by_that_is_none(make_search, word: str) -> None:
     with pytest.raises(GeotuneError, match="valid/medium: no such metric; did you mean valid/median"):
         make_search(word)
+
+
+def test_goals_limits_and_samplers_of_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    search = "search:\n  optim.lr: {log: [1e-4, 1e-2]}\n"
+    path.write_text("# Bad?\ngoal: {minimize: [valid/medain]}\nwhere:\n  train/peek_mb: < 3\n" + search)
+    lines = [line.split()[:2] for line in fails(f"space={path}", kind=SettingsError).splitlines()[1:]]
+    assert lines == [["bad.yaml:2", "goal"], ["bad.yaml:4", "where.train/peek_mb"]]
+    path.write_text("# Bad?\nsampler: grid\n" + search)
+    text = fails(f"space={path}", kind=SettingsError)
+    assert "bad.yaml:2  sampler  grid needs values to count, optim.lr is a range; say {choice: " in text
+    assert "bad.yaml" not in fails(f"space={path}", "sampler=gp", kind=SettingsError).splitlines()[1]
+
+
+def test_several_goals_limits_and_an_earlier_run_on_the_command_line(make_search) -> None:
+    words = ["goal=[valid/median, train/seconds]", "where=seconds_per_epoch < 2m", "where.train/peak_mb=< 1e5"]
+    run, plan = make_search(*words[:2])
+    assert [goal.metric for goal in plan.goals] == ["valid/median_km", "train/seconds"]
+    assert [str(limit) for limit in plan.where] == ["seconds_per_epoch < 120"]
+    assert [str(limit) for limit in make_search(words[2])[1].where] == ["train/peak_mb < 100000"]
+    with pytest.raises(GeotuneError, match=r"warm_start=.*has no trials yet"):
+        make_search(f"warm_start={run.path}")
