@@ -36,6 +36,7 @@ def command(run: Path, words: tuple[str, ...]) -> None:
     from geotune.record.folder import RunFolder
 
     folder = RunFolder.open(run)  # before anything heavy is imported
+    from geotune.record.driver import is_running
     from geotune.track.mlflow import check_uri, shown, store_uri
     from geotune.track.sender import Sender, reason
 
@@ -46,8 +47,9 @@ def command(run: Path, words: tuple[str, ...]) -> None:
     if tracking:
         check_uri(tracking)
     place = shown(tracking or store_uri(folder.path.parent))
+    unfinished = None if is_running(folder) else "KILLED"  # nobody is at work on what has no end
     try:
-        sent = Sender(folder.path, tracking).sync(unfinished=None, wait_seconds=60)
+        sent = Sender(folder.path, tracking).sync(unfinished, wait_seconds=60)
     except GeotuneError:
         raise
     except Exception as error:  # whatever MLflow raises

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from geotune.record.driver import is_running
 from geotune.record.folder import RunFolder, read_json
 from geotune.track.cursor import Cursor
 from geotune.track.mlflow import check_uri, shown, store_uri
@@ -125,7 +126,8 @@ def catch_up(runs: Path) -> list[str]:
     for path in sorted(runs.glob("*/track.json")):
         if read_json(path).get("tracking") == store_uri(runs):
             try:
-                Sender(path.parent, "").sync(unfinished=None)
+                unfinished = None if is_running(RunFolder(path.parent)) else "KILLED"
+                Sender(path.parent, "").sync(unfinished)
             except Exception:
                 failed.append(path.parent.name)
     return failed

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from geotune.config import dump_yaml, load_yaml
+from geotune.record.folder import RunFolder
 from geotune.track.mlflow import store_uri
+from geotune.track.sender import Sender
 from tests.commands.conftest import Run
-from tests.track.conftest import assert_complete, empty_store
+from tests.track.conftest import assert_complete, empty_store, runs_in
 
 __all__ = ["empty_store"]
 Geotune = Callable[..., Run]
@@ -32,6 +35,20 @@ def test_what_is_left_is_sent_once(finished: Any, geotune: Geotune) -> None:
     assert code == 0
     assert "everything stands in MLflow already" in out
     assert_complete(MlflowClient(store_uri(finished.path.parent)))
+
+
+def test_what_a_killed_search_leaves_is_not_running(hand_made: Any, geotune: Geotune) -> None:
+    made = hand_made("demo-1")
+    made.trial(0)
+    made.epoch(0, 1, 900.0)
+    Sender(made.path).sync()
+    client = MlflowClient(store_uri(made.path.parent))
+    assert {run.info.status for run in runs_in(client).values()} == {"RUNNING"}
+    with FileLock(f"{RunFolder(made.path).journal}.lock"):  # its driver lives
+        assert geotune("sync", made.path)[0] == 0
+    assert {run.info.status for run in runs_in(client).values()} == {"RUNNING"}
+    assert geotune("sync", made.path)[0] == 0
+    assert {run.info.status for run in runs_in(client).values()} == {"KILLED"}
 
 
 def test_where_it_cannot_send(finished: Any, geotune: Geotune, tmp_path: Path) -> None:
