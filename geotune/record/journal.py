@@ -19,7 +19,7 @@ from typing import Any
 from filelock import Timeout
 from optuna.storages.journal import BaseJournalBackend
 
-from geotune.errors import DiskError, GeotuneError
+from geotune.errors import MEND, DiskError, GeotuneError
 from geotune.record.driver import GLANCE_SECONDS, lock_of
 
 NEW_TRIAL = b'{"op_code":4,'
@@ -107,8 +107,7 @@ class Journal(BaseJournalBackend):
         except OSError as error:
             self._broken = True
             os.truncate(self.path, self._size)
-            mend = "mend that, then go on with geotune resume"
-            raise DiskError(f"{self.path}: cannot be written ({error.strerror})", mend) from None
+            raise DiskError(f"{self.path}: cannot be written ({error.strerror})", MEND) from None
         self._size += sum(map(len, lines))
         self._told_bytes = self._until = self._size
 
