@@ -109,6 +109,15 @@ class Session:
         if out is not None:
             self.record.lost(out.assignment.number, out.assignment.attempt)
 
+    def take_back(self) -> list[Trial]:
+        """Give the trials that have no worker yet back to the record -> Ray's own, to be stopped."""
+        waiting = [
+            trial for ray_id, trial in self.trials.items() if ray_id in self._out and trial.status == Trial.PENDING
+        ]
+        for trial in waiting:
+            self.record.give_back(self._out.pop(trial.trial_id).assignment.number)
+        return waiting
+
     def restart(self) -> bool:
         """Ray's loop broke down: make all that was out due again; whether anything was reached since the last time."""
         reached, self._epochs = self._epochs > 0, 0
