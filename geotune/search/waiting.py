@@ -53,7 +53,7 @@ def why(scene: Scene) -> str:
         if missing > 0 and not scene.free:
             told.append(f"{counted(missing, 'slot')} of the cluster taken by others: waiting for {scene.one}")
         elif scene.placed:
-            told.append(f"{counted(scene.placed, 'worker')} starting since {scene.starting_seconds:.0f} s")
+            told.append(f"{counted(scene.placed, 'worker')} still starting")  # no seconds: a new line is shown anew
     return "; ".join(told)
 
 

@@ -16,7 +16,7 @@ ONE = Shape(4, 1)
         (Scene(ONE, slots=2, running=2, starting=0), ""),
         (Scene(ONE, slots=2, running=2, starting=1, starting_seconds=99.0), ""),  # one more asks the cluster to grow
         (Scene(ONE, slots=2, running=0, starting=2, starting_seconds=5.0, free=0), ""),
-        (Scene(ONE, slots=2, running=1, starting=2, starting_seconds=30.0, placed=1), "1 worker starting since 30 s"),
+        (Scene(ONE, slots=2, running=1, starting=2, starting_seconds=30.0, placed=1), "1 worker still starting"),
         (Scene(ONE, slots=2, running=1, starting=2, starting_seconds=30.0, free=1), ""),  # Ray is about to place it
         (
             Scene(ONE, slots=2, running=1, starting=1, starting_seconds=30.0),
