@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from geotune.config import flatten
-from geotune.geo.metrics import is_share
 from geotune.record.folder import write_atomic
 from geotune.record.history import History, read_history
+from geotune.record.words import NONE, value_text
 from geotune.report import errors, figures, style
 
 FIGURES = (  # heading, what to look for, how it is drawn
@@ -49,7 +49,7 @@ def page(history: History) -> str:
             sections.append(f"<section><h2>{heading}</h2><p class=hint>{hint}</p>{drawn}</section>")
     name = html.escape(history.run.name)
     body = [f"<header><h1>{name}</h1>{_headline(history)}</header>", _test_table(history), *sections]
-    body += [_ranking(history), _settings(history), _use(history)]
+    body += [_front(history), _ranking(history), _settings(history), _use(history)]
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{name} - geotune</title>"
     script = f"<script>{get_plotlyjs()}</script>"
     content = "\n".join(part for part in body if part)
@@ -71,7 +71,7 @@ def _headline(history: History) -> str:
         ranked = history.ranked()
         if not ranked:
             return f"<p class=big>No result yet</p>{lines}"
-        value = _value(ranked[0].best(history.goal, history.minimize), history.goal)
+        value = _value(history.value(ranked[0]), history.goal)
         return f"<p class=big>{value}</p><p>{html.escape(history.goal)} of the best trial; not tested yet</p>{lines}"
     span = f"95 % {_value(test.get('low'), '')}–{_value(test.get('high'), median)}"
     base = f"predicting one point for every photo: {_value(test.get('baseline'), median)}"
@@ -87,17 +87,26 @@ def _test_table(history: History) -> str:
 
 
 def _ranking(history: History) -> str:
-    keys = history.searched
+    keys, metrics = history.searched, [metric for metric, _ in history.goals]
     rows = []
     for trial in history.ranked()[:TOP]:
-        value = _value(trial.best(history.goal, history.minimize), history.goal)
+        values = map(_value, history.values(trial), metrics)
         drawn = [_plain(trial.config.get(key, "")) for key in keys]
-        rows.append((trial.name, value, str(len(trial.epochs)), trial.state, *drawn))
-    columns = ("trial", history.goal, "epochs", "state", *(key.removeprefix("model.") for key in keys))
+        breaks = "".join(f", breaks {limit}" for limit in history.breaks(trial))
+        rows.append((trial.name, *values, str(len(trial.epochs)), trial.state + breaks, *drawn))
+    columns = ("trial", *metrics, "epochs", "state", *(key.removeprefix("model.") for key in keys))
     heading = f"The best {len(rows)} of {len(history.trials)} trials"
     failed = [(t.name, t.state, str(t.outcome.get("reason") or "")) for t in history.trials if t.state in _FAILED]
     broken = _section("Trials without a result", _table(("trial", "state", "reason"), failed)) if failed else ""
     return (_section(heading, _table(columns, rows)) if rows else "") + broken
+
+
+def _front(history: History) -> str:
+    """Of several goals the best compromises."""
+    metrics = [metric for metric, _ in history.goals]
+    rows = [(trial.name, *map(_value, history.values(trial), metrics)) for trial in history.front()]
+    shown = rows and len(metrics) > 1
+    return _section("No other trial beats these in every goal", _table(("trial", *metrics), rows)) if shown else ""
 
 
 def _settings(history: History) -> str:
@@ -135,14 +144,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _value(value: Any, metric: str) -> str:
     """`612 km`, `57.4 m`, `12.5 %`, as the metric's name says."""
-    if not isinstance(value, int | float):
-        return "–"
-    name = metric.rpartition("/")[2]
-    if is_share(name):
-        return f"{100 * value:.1f} %"
-    unit = figures.unit_of(metric)
-    number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{number} {unit}" if unit else number
+    return value_text(value, metric) if isinstance(value, int | float) else NONE
 
 
 def _plain(value: Any) -> str:

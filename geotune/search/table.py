@@ -10,7 +10,7 @@ from rich.text import Text
 
 from geotune.config import Flat
 from geotune.record.outcome import FAILED, Outcome
-from geotune.record.words import drawn_text, duration_text, value_text
+from geotune.record.words import NONE, drawn_text, duration_text, value_text
 from geotune.search.glance import Glance, Row, Running
 
 BAR = {False: 8, True: 20}
@@ -126,7 +126,9 @@ def counts_text(counts: Mapping[str, int]) -> str:
 
 
 def values_text(row: Row, metrics: Sequence[str]) -> str:
-    """What a trial has reached of every goal: `57.4 m, 12 s`."""
+    """What a trial has reached of every goal: `57.4 m, 12.0 s`; one dash where it has nothing yet."""
+    if all(map(math.isnan, row.values)):
+        return NONE
     return ", ".join(value_text(value, metric) for value, metric in zip(row.values, metrics, strict=True))
 
 

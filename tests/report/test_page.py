@@ -78,6 +78,16 @@ def test_a_running_search_shows_its_best_trial(hand_made: Callable[[str], Any]) 
     assert "geotune predict" not in page
 
 
+def test_several_goals_and_a_broken_limit(finished: Any) -> None:
+    path = finished.path / "search.yaml"
+    goals = "goals: [{minimize: valid/median_km}, {maximize: valid/within_25km}]\n"
+    path.write_text(goals + path.read_text().replace("settings:\n", "settings:\n  where: [train/loss < 30]\n"))
+    shown = write_report(finished.path).read_text()
+    assert "<h2>No other trial beats these in every goal</h2>" in shown
+    assert "<tr><td>0<td>700 km<td>50.0 %" in shown
+    assert "<td>stopped, breaks train/loss &lt; 30" in shown
+
+
 def test_another_folder_is_refused(tmp_path: Any) -> None:
     with pytest.raises(GeotuneError, match="not the folder of a search"):
         write_report(tmp_path)
