@@ -102,3 +102,14 @@ def test_kinds_of_nodes_are_read_from_the_clusters_file(tmp_path: Path) -> None:
     assert kinds_in(path) is None, "its hosts may still be on their way; of what they have it says nothing"
     path.write_text("{")
     assert kinds_in(path) is None
+
+
+def test_a_folder_is_shared_where_what_was_written_is_seen_and_can_be_written_beside(tmp_path: Path) -> None:
+    from geotune.search.executors.ray_storage import mark, unshared
+
+    path = mark(tmp_path / "run" / "ray")
+    assert unshared(path) == ""
+    assert [found.name for found in path.parent.iterdir()] == [path.name], "nothing stays behind"
+    elsewhere = tmp_path / "other" / path.name
+    assert unshared(elsewhere) == f"what the search writes to {elsewhere.parent} is not seen there"
+    assert unshared(Path("/proc") / "version").startswith("/proc: "), "seen, but nothing can be written there"
