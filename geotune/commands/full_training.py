@@ -39,7 +39,7 @@ def train_best_in_full(record: Record, ranked: list[TrialView], clock: Clock, co
         config = affordable_config(record.plan, winner, wanted, left)
         fewer = f" (of {wanted.train.epochs}: what the budget allows)" if config != wanted else ""
         console.print(f"full training of trial {winner.number}, {config.train.epochs} epochs{fewer}", highlight=False)
-        if left > max(0.0, clock.left) and not math.isinf(clock.left):
+        if left > max(0.0, clock.left) + 1.0:  # the clock has gone on since
             console.print(f"[yellow]the time is used up; it takes up to {duration_text(left)} more", highlight=False)
         try:
             begun = begin_with_winner(record.run, winner.number, config)
