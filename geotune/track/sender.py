@@ -48,6 +48,8 @@ class Sender(NullSender):
         self._every = every
         self._warn = warn or (lambda text: print(f"geotune: {text}", file=sys.stderr))  # noqa: T201
         self._warned = False
+        self._behind = False
+        """The last pass did not come to its end."""
         self._sending: Sending | None = None
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
@@ -65,7 +67,10 @@ class Sender(NullSender):
         assert self._thread is not None
         self._thread.join(seconds)
         if self._thread.is_alive():
+            self._behind = True
             self._tell("no answer in time")
+        if self._behind:
+            self._warn(f"MLflow does not have all results; what is missing is sent by geotune sync {self._shown_run()}")
 
     def _work(self) -> None:
         pause = self._every
@@ -73,8 +78,9 @@ class Sender(NullSender):
             ending = self._ending.is_set()
             try:
                 self.sync(unfinished="KILLED" if ending else "RUNNING")
-                pause = self._every
+                pause, self._behind = self._every, False
             except Exception as error:  # whatever MLflow raises: the search goes on
+                self._behind = True
                 self._tell(reason(error))
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             if ending:
@@ -86,9 +92,11 @@ class Sender(NullSender):
             self._warned = True
             self._warn(
                 f"MLflow ({shown(self._uri)}) does not take the results: {shown(why)[:300]}\n"
-                "  The search goes on without it; what is missing there is sent as soon as it answers,\n"
-                f"  at the latest by geotune sync {self._run.name}"
+                "  The search goes on without it; what is missing there is sent as soon as it answers."
             )
+
+    def _shown_run(self) -> Path:
+        return self._run.relative_to(Path.cwd()) if self._run.is_relative_to(Path.cwd()) else self._run
 
     def sync(self, unfinished: str | None = "RUNNING", *, wait_seconds: float = 0.0) -> Sent | None:
         """Send what MLflow does not have yet -> how much that was. Raises what MLflow raises.

@@ -94,7 +94,6 @@ def test_away_from_the_start_and_again_in_between(finished: Any, server: Server,
     sender.close(seconds=60)
     check(finished, server)
     assert len(said) == 1
-    assert f"geotune sync {finished.path.name}" in said[0]
 
 
 def test_slow_answers_cost_a_few_calls_a_trial(finished: Any, server: Server, proxy: Proxy) -> None:
@@ -115,8 +114,9 @@ def test_what_the_sender_could_not_wait_for_is_sent_later(finished: Any, server:
     said: list[str] = []
     sender = Sender(finished.path, proxy.uri, warn=said.append)
     sender.close(seconds=0.5)
-    assert len(said) == 1
+    assert len(said) == 2
     assert "no answer in time" in said[0]
+    assert f"geotune sync {finished.path}" in said[1]
     proxy.delay_seconds = 0.0
     Sender(finished.path, proxy.uri).sync(wait_seconds=60)  # beside the one that is still at it
     check(finished, server)
