@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geotune.config import Flat, dump_yaml, flatten, load_yaml
+from geotune.config import Flat, Loaded, dump_yaml, flatten, load_yaml
 from geotune.errors import GeotuneError
 from geotune.train.outcomes import Diverged, Infeasible
 
@@ -38,7 +38,7 @@ def read_file(path: Path) -> tuple[Path, Flat]:
         raise GeotuneError(f"config={path}: the record of a search", f"take its winner: config={path.parent}/best.yaml")
     if tree.keys() & {"search", "base", "budget"}:
         raise GeotuneError(f"config={path}: a search space, not a config", f"geotune search space={path}")
-    return path, flatten(tree)
+    return path, Loaded(flatten(tree), path, tree.lines)
 
 
 def _configs() -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from geotune.config.explain import WRONG_KIND, a_kind, explain, unknown
+from geotune.config.lines import places
 from geotune.config.schema import Setting, Settings, settings_of
 from geotune.errors import SettingsError
 
@@ -46,9 +47,9 @@ def build(cls: type[S], flat: Mapping[str, Any], source: str = "") -> S:
     """A checked settings object from dotted keys (nested mappings are accepted too).
 
     Raises SettingsError with every problem at once: unknown keys with the nearest valid name, values of a
-    wrong kind with the value.
+    wrong kind with the value; of what load_yaml gave, with their lines.
     """
-    flat = flatten(flat)
+    given, flat = flat, flatten(flat)
     known = settings_of(cls)
     keys = {setting.key: setting for setting in known}
     problems = {key: unknown(key, keys) for key in flat if key not in keys}
@@ -64,7 +65,7 @@ def build(cls: type[S], flat: Mapping[str, Any], source: str = "") -> S:
         if isinstance(flat.get(setting.key), bool) and setting.kind in ("whole number", "number"):
             problems[setting.key] = f"expected {a_kind(setting.kind)}; got {str(flat[setting.key]).lower()}"
     if problems:
-        raise SettingsError(list(problems.items()), source)
+        raise SettingsError(list(problems.items()), source, places(given, problems))
     return built
 
 

@@ -276,6 +276,14 @@ def test_the_source_stands_in_the_heading():
         build(Config, {"x": 1}, source="best.yaml")
 
 
+def test_faults_of_a_file_stand_with_their_lines(tmp_path):
+    path = tmp_path / "best.yaml"
+    path.write_text("model:\n  head:\n    loss: msee\nepochs: 3\nlrr: 1\n")
+    with pytest.raises(SettingsError) as error:
+        build(Config, load_yaml(path), str(path))
+    assert error.value.where == {"lrr": "best.yaml:5", "model.head.loss": "best.yaml:3"}
+
+
 def test_a_value_for_all_heads_goes_to_those_that_have_it():
     flat = {"model.head.cells": 8, "model.head.dropout": 0.2, "lr": 1.0}
     assert applicable(Config, flat) == {"model.head.dropout": 0.2, "lr": 1.0}
