@@ -124,7 +124,11 @@ class Chaos:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--kinds", default=",".join(KINDS), help="driver alone needs no Ray: it runs executor=inline")
+    parser.add_argument(
+        "--kinds",
+        default=",".join(KINDS),
+        help="without node: no cluster, Ray on this machine; without worker: executor=inline",
+    )
     parser.add_argument("--trials", type=int, help="default: one and a half a kill, but 6 at least")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0)
@@ -137,7 +141,7 @@ def main() -> None:
     work = words.keep.resolve() if words.keep else Path(tempfile.mkdtemp(prefix="chaos-"))
     trials = words.trials or max(6, words.kills * 3 // 2)
     began = time.monotonic()
-    world = World(work, trials, ray={"worker", "node"} & set(kinds) != set(), server="server" in kinds, seed=words.seed)
+    world = World(work, trials, kinds, words.seed)
     try:
         chance = random.Random(words.seed)
         chaos = Chaos(world, draw(kinds, words.kills, trials, chance), words.pause, chance)

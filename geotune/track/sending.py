@@ -157,7 +157,9 @@ class Sending:
         entry = self._cursor.entry(SEARCH)
         run = self._runs.open(entry, SEARCH, self._run.name, self._run.search_yaml.stat().st_mtime)
         if not entry.get("params"):
-            words = flatten(self._asked.asked.get("settings", {})) | {"goal": self._asked.goal}
+            words = flatten(self._asked.asked.get("settings", {})) | {
+                "goal": ", ".join(metric for metric, _ in self._asked.goals)
+            }
             words.pop("tracking", None)  # it may hold a password
             note = f"`geotune` search in `{self._run.path}`"
             self._store.send(run, params=words, tags={"mlflow.note.content": note})

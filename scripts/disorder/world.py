@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,12 @@ SPACE: dict[str, Any] = {
 class World:
     """Everything lies in the folder `work`; `close()` ends every process of it."""
 
-    def __init__(self, work: Path, trials: int, *, ray: bool, server: bool, seed: int) -> None:
-        """With `ray` trials run on a cluster of two nodes; with `server` an MLflow server stands before the store."""
+    def __init__(self, work: Path, trials: int, kinds: Collection[str], seed: int) -> None:
+        """What is to be killed decides what there is.
+
+        For nodes a Ray cluster of two, for workers a Ray that geotune starts itself, else executor=inline; for the
+        server an MLflow server before the store.
+        """
         self.work, self.trials, self.seed = work, trials, seed
         self.trace = work / "trace.jsonl"
         self.store = f"sqlite:///{work / 'runs' / 'mlflow.db'}"
@@ -62,10 +66,11 @@ class World:
         """How often geotune was started."""
         self.port = _free_port()
         self.server: subprocess.Popen[bytes] | None = None
-        if server:
+        if "server" in kinds:
             self.serve()
             self._await_server()
-        self.cluster = _cluster() if ray else None
+        self.cluster = _cluster() if "node" in kinds else None
+        self.inline = self.cluster is None and "worker" not in kinds
 
     # -------------------------------------------------------------------------------------------- the search
 
@@ -85,9 +90,8 @@ class World:
         tracking = f"http://127.0.0.1:{self.port}" if self.server else ""
         words = [f"space={self.work / 'space.yaml'}", f"data={self.work / 'earth'}", f"runs={self.work / 'runs'}"]
         words += [f"seed={self.seed}", "cpus=1", "device=cpu", *([f"tracking={tracking}"] if tracking else [])]
-        if self.cluster is None:
-            return [*words, "executor=inline"]
-        return [*words, f"address={self.cluster.address}"]
+        words += ["executor=inline"] if self.inline else []
+        return [*words, *([f"address={self.cluster.address}"] if self.cluster else [])]
 
     def geotune(self, *words: str) -> "subprocess.Popen[bytes]":
         """A geotune of its own session; what it says goes to log/."""
