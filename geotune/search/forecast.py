@@ -16,14 +16,12 @@ from geotune.model.weights import Weights
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.record.words import duration_text
-from geotune.search.budget import Clock, final_seconds
+from geotune.search.budget import MOST_FOR_FINAL, Clock, final_seconds
 from geotune.search.machine import Shape
 from geotune.search.preflight import check_optimisers, find_all_weights
 from geotune.train.probe import Forecast, probe
 from geotune.train.settings import TrainConfig
 
-MOST_FOR_FINAL = 0.4
-"""The share of a limit that is kept for the full training at the most."""
 Row = tuple[str, str]
 
 
@@ -54,8 +52,14 @@ def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: C
         plan.write(record.run)
         timed = time_steps(plan, one, at_once)
     rows = [("run", str(record.run.path)), *about(plan, open_dataset(plan.data), weights)]
-    print_rows(rows + forecast(plan, timed, one, at_once, clock.left, record.run.path), console)
+    print_rows(rows + forecast(_limited(plan, clock), timed, one, at_once, clock.left, record.run.path), console)
     return timed.final_seconds(plan)
+
+
+def _limited(plan: Plan, clock: Clock) -> Plan:
+    """The plan under the limits that hold now: `geotune budget` may have changed them since it was written."""
+    own = {"trials": clock.limits.trials or plan.trials, "time": clock.limits.time, "gpu_hours": clock.limits.gpu_hours}
+    return replace(plan, settings=plan.settings.model_copy(update=own))
 
 
 def about(plan: Plan, dataset: Dataset, weights: list[Weights]) -> list[Row]:
