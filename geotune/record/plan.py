@@ -73,7 +73,7 @@ class Plan:
         about = {"geotune": __version__, "python": platform.python_version(), **versions}
         for given in (space.fixed, flatten(space.file.full)):
             selected_metric(str(given.get("train.select", found[0].metric)), extent)
-        written = {
+        written: dict[str, Any] = {
             "goal": {found[0].direction: found[0].metric},
             "goals": [{goal.direction: goal.metric} for goal in found],
             "settings": nest({k: v for k, v in flatten(settings).items() if v is not None}),
@@ -83,6 +83,7 @@ class Plan:
             "versions": about,
         }
         plan = cls(settings, space, words, found, limits(settings.where, extent), extent, written)
+        written["trials"] = plan.trials  # where nobody said: for whoever reads the file alone
         return replace(plan, remarks=tuple(plan._of_grid()))
 
     @classmethod

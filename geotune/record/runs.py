@@ -77,9 +77,9 @@ def state_of(run: RunFolder, ended: int, most: int | None) -> State:
 
 
 def most_trials(run: RunFolder, asked: dict[str, Any]) -> int | None:
-    """Trials at the most, as asked or as `geotune budget` changed it; None where nobody said."""
+    """Trials at the most, as search.yaml has it or `geotune budget` changed it; None where it is not known."""
     changed = load_written(run.budget_yaml) if run.budget_yaml.is_file() else {}
-    found = changed.get("trials", asked.get("settings", {}).get("trials"))
+    found = changed.get("trials", asked.get("trials", asked.get("settings", {}).get("trials")))
     return found if isinstance(found, int) else None
 
 

@@ -45,6 +45,14 @@ def test_the_states(finished: Any) -> None:
     assert state_of(run, 3, 4) == "interrupted", "its budget was raised since"
 
 
+def test_the_trials_of_a_search_that_nobody_limited(finished: Any) -> None:
+    path = finished.path / "search.yaml"
+    path.write_text(path.read_text().replace("  trials: 4\n", ""))
+    assert summary_of(RunFolder(finished.path)).most_trials is None, "a run of before"
+    path.write_text(path.read_text() + "trials: 64\n")
+    assert summary_of(RunFolder(finished.path)).most_trials == 64
+
+
 def test_a_changed_budget_counts(finished: Any) -> None:
     run = RunFolder(finished.path)
     run.budget_yaml.write_text("trials: 9\n")
