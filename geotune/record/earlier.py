@@ -42,7 +42,7 @@ def warmed(plan: Plan) -> Plan:
         earlier = Plan.read(run)
         _check(plan, earlier, name)
         ended = list(_ended(run))
-        known = Thinning(earlier.goals, LEARNERS[plan.sampler].limit)(ended)
+        known, _ = Thinning(earlier.goals, LEARNERS[plan.sampler].limit)(ended)
         inside = [told for trial in known if (told := _translated(plan, earlier, run, trial)) is not None]
         found += inside
         remarks.append(_remark(plan, earlier, name, len(inside), len(known), len(ended)))

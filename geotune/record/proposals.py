@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from geotune.record.grid import untried
 from geotune.record.plan import Plan
@@ -18,9 +18,6 @@ from geotune.record.samplers import LEARNERS
 from geotune.record.snapshot import Snapshot
 from geotune.record.spread import spread
 from geotune.record.thinning import Thinning
-
-KNOWN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-"""States of the trials that say something: one that crashed says nothing of its settings."""
 
 
 def startup_trials(trials: int, parameters: int) -> int:
@@ -49,17 +46,17 @@ class Proposer:
         """
         space, seed = self.plan.space, self.plan.settings.seed
         own_seed = (seed * 1_000_003 + number) % 2**32
-        others = [trial for trial in trials if trial.number != number]
         if self._learner is None:
             if self.plan.sampler == "grid":
-                return untried(space, seed, [trial.params for trial in others], number)
+                return untried(space, seed, [trial.params for trial in trials if trial.number != number], number)
             if self.plan.sampler == "qmc":
                 return spread(space, seed, number)
             return self._ask(optuna.samplers.RandomSampler(seed=own_seed), [])
-        known = [*self.plan.earlier, *(trial for trial in others if trial.state in KNOWN)]
-        if sum(trial.state is not TrialState.RUNNING for trial in known) < self._startup:
+        known, ended = self._thinned([*self.plan.earlier, *trials])
+        if ended < self._startup:
             return spread(space, seed, number)
-        return self._ask(self._learner.sampler(own_seed), self._learner.view(self._thinned(known), self.plan.goals))
+        others = [trial for trial in known if trial.number != number]
+        return self._ask(self._learner.sampler(own_seed), self._learner.view(others, self.plan.goals))
 
     def _ask(self, sampler: optuna.samplers.BaseSampler, known: Sequence[FrozenTrial]) -> dict[str, Any]:
         directions = [goal.direction for goal in self.plan.goals]

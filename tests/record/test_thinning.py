@@ -24,16 +24,17 @@ def test_the_best_stay_and_all_that_run_and_a_part_of_the_rest() -> None:
     values = [float(value) for value in random.Random(0).sample(range(1000), 1000)]
     states = [TrialState.COMPLETE if number % 50 else TrialState.RUNNING for number in range(1000)]
     trials = [trial(number, *pair) for number, pair in enumerate(zip(values, states, strict=True))]
-    kept = Thinning([GOAL], 300)(trials)
+    kept, count = Thinning([GOAL], 300)(trials)
+    assert count == 980
     numbers = [t.number for t in kept]
     assert numbers == sorted(numbers)
     assert {t.number for t in trials if t.state is TrialState.RUNNING} <= set(numbers)
-    assert sum(t.state is TrialState.COMPLETE for t in kept) == 300
+    assert 250 <= sum(t.state is TrialState.COMPLETE for t in kept) <= 300
     over = sorted((t for t in trials if t.state is TrialState.COMPLETE), key=lambda t: t.values[0])
     assert {t.number for t in over[:BEST]} <= set(numbers)
     rest = [t.number for t in over[BEST:] if t.number in numbers]
-    assert 60 <= sum(number < 500 for number in rest) <= 140, "old and new alike"
-    assert Thinning([GOAL], 1000)(trials) == trials
+    assert 60 <= sum(number < 500 for number in rest) <= 120, "old and new alike"
+    assert Thinning([GOAL], 1000)(trials)[0] == trials
 
 
 def test_the_order_is_that_of_tpe() -> None:
@@ -57,8 +58,8 @@ def test_with_several_goals_the_fronts_stay() -> None:
     rng = random.Random(1)
     trials = [trial(number, [rng.random(), rng.random()]) for number in range(600)]
     goals = [GOAL, Objective("train/photos_per_second", True)]
-    numbers = {t.number for t in Thinning(goals, 200)(trials)}
-    assert len(numbers) == 200
+    numbers = {t.number for t in Thinning(goals, 200)(trials)[0]}
+    assert 150 <= len(numbers) <= 200
     assert set(front([(t.values[0], -t.values[1]) for t in trials])) <= numbers
 
 
@@ -67,7 +68,7 @@ def test_a_trial_that_ends_in_between_is_ranked_anew() -> None:
     trials = [trial(number, 100.0 + number) for number in range(400)]
     thinned(trials)
     changed = [*trials[:-1], trial(399, 1.0)]
-    assert 399 in {t.number for t in thinned(changed)}
+    assert 399 in {t.number for t in thinned(changed)[0]}
     assert thinned(changed) == Thinning([GOAL], 200)(changed)
 
 
