@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from geotune.record.rungs import Rungs
-from geotune.record.standings import reached, sign_of, standing, started
+from geotune.record.standings import reached, sign_of, standing
 
 
 class ASHA(optuna.pruners.BasePruner):
@@ -30,7 +30,7 @@ class ASHA(optuna.pruners.BasePruner):
         sign = sign_of(study)
         value = standing(trial, epoch, sign)
         group = trial.params.get(self.by)
-        others = [other for other in started(study) if other.number != trial.number]
+        others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         if self.by:
             others = [other for other in others if other.params.get(self.by) == group]
         if self.rungs.resource == "epochs":  # one epoch for all

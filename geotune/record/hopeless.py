@@ -5,18 +5,35 @@ the level of predicting the mean place.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from geotune.record.rungs import Rungs
-from geotune.record.standings import BASELINE, pace, sign_of, standing, started
+from geotune.record.standings import BASELINE, pace, sign_of, standing
 
 MARGIN = 0.02
 """A trial that is less than this better than the trivial answer is no better."""
 SHARE = 0.1
 """Of a goal to maximise, such as a share of the photos, a best below this says nothing: it may be one or two photos."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best of some trials."""
+
+    trial: FrozenTrial | None = None
+    value: float = math.inf
+    """As one to minimise."""
+
+    def or_better(self, trial: FrozenTrial, sign: float) -> "Best":
+        """The same, or a trial that is better, did not fail and keeps what it must."""
+        known = [value for value in trial.intermediate_values.values() if not math.isnan(value)]
+        if not known or sign * known[-1] >= self.value or trial.state is TrialState.FAIL:
+            return self
+        return Best(trial, sign * known[-1]) if all(excess <= 0 for excess in trial.constraints.values()) else self
 
 
 class Hopeless(optuna.pruners.BasePruner):
@@ -30,6 +47,8 @@ class Hopeless(optuna.pruners.BasePruner):
 
     def __init__(self, rungs: Rungs, far: float) -> None:
         self.rungs, self.far = rungs, far
+        self._best_ended = Best()
+        self._ended = 0  # so many trials, from the first on, are in it: they change no more
 
     def why(self, study: optuna.Study, trial: FrozenTrial) -> str:
         """Why the trial is stopped after its last epoch; empty where it goes on."""
@@ -43,7 +62,7 @@ class Hopeless(optuna.pruners.BasePruner):
             return f"no better than predicting one place after epoch {epoch}"
         if not self.far or math.isinf(value):
             return ""
-        best = _best(started(study), sign)
+        best = self._best(study.get_trials(deepcopy=False), sign)
         if best is None or best.number == trial.number:
             return ""
         seconds = _epoch_at_seconds(best, trial, epoch)
@@ -55,28 +74,21 @@ class Hopeless(optuna.pruners.BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return bool(self.why(study, trial))
 
+    def _best(self, trials: Sequence[FrozenTrial], sign: float) -> FrozenTrial | None:
+        """The trial with the best value so far that did not fail and keeps what it must."""
+        while self._ended < len(trials) and trials[self._ended].state.is_finished():
+            self._best_ended = self._best_ended.or_better(trials[self._ended], sign)
+            self._ended += 1
+        best = self._best_ended
+        for trial in trials[self._ended :]:
+            best = best.or_better(trial, sign)
+        return best.trial
+
     def _far_behind(self, value: float, best: float, sign: float) -> bool:
         """Of two values of the goal as they are."""
         if sign > 0:
             return best > 0 and value > self.far * best and math.isfinite(best)
         return best >= SHARE and math.isfinite(best) and self.far * max(value, 0.0) < best
-
-
-def _best(trials: Iterable[FrozenTrial], sign: float) -> FrozenTrial | None:
-    """The trial with the best value so far that did not fail and keeps what it must."""
-    best, least = None, math.inf
-    for trial in trials:
-        value = math.nan
-        for value in reversed(trial.intermediate_values.values()):  # the last that is a number
-            if not math.isnan(value):
-                break
-        if sign * value < least and trial.state is not TrialState.FAIL and _keeps(trial):
-            best, least = trial, sign * value
-    return best
-
-
-def _keeps(trial: FrozenTrial) -> bool:
-    return all(excess <= 0 for excess in trial.constraints.values())
 
 
 def _epoch_at_seconds(best: FrozenTrial, trial: FrozenTrial, epoch: int) -> int | None:

@@ -5,11 +5,10 @@ nothing; a NaN stands for an epoch that gave none.
 """
 
 import math
-from collections.abc import Sequence
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 BASELINE = "geotune:baseline"
 """Study attribute: the goal's value of the trivial answer (predicting one point)."""
@@ -20,12 +19,6 @@ PACE = "pace"
 def sign_of(study: optuna.Study) -> float:
     """1 where the first objective is minimised, -1 where it is maximised."""
     return 1.0 if study.directions[0] == StudyDirection.MINIMIZE else -1.0
-
-
-def started(study: optuna.Study) -> Sequence[FrozenTrial]:
-    """Every trial that was ever issued, running or ended; not to be changed."""
-    waiting = TrialState.WAITING
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state is not waiting]
 
 
 def standing(trial: FrozenTrial, epoch: int, sign: float) -> float:

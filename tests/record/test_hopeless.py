@@ -1,6 +1,7 @@
 """Trials that stand at the trivial answer, or far behind the best, although no rung can tell yet."""
 
 import math
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,3 +117,24 @@ def test_grace_can_be_photos() -> None:
     settings = {"grace": 100, "resource": "photos"}
     assert not why(study_with([[50.0, 50.0], [200.0]], pace=pace), **settings)
     assert why(study_with([[50.0, 50.0], [200.0, 200.0]], pace=pace), **settings)
+
+
+def test_a_rule_that_follows_a_search_decides_as_one_that_sees_it_for_the_first_time() -> None:
+    """What it remembers of ended trials is no state: they change no more."""
+    chance, study, kept = random.Random(0), optuna.create_study(), Hopeless(Rungs(2, 2), 1.5)
+    running: list[optuna.Trial] = []
+    decisions = []
+    for _ in range(300):
+        if len(running) < 3:
+            running.append(study.ask())
+        trial = chance.choice(running)
+        epoch = (study.get_trials(deepcopy=False)[trial.number].last_step or 0) + 1
+        trial.report(chance.lognormvariate(5, 1) / epoch, epoch)
+        reason = kept.why(study, study.get_trials(deepcopy=False)[trial.number])
+        assert reason == Hopeless(Rungs(2, 2), 1.5).why(study, study.get_trials(deepcopy=False)[trial.number])
+        decisions.append(bool(reason))
+        if reason or epoch == 6:
+            running.remove(trial)
+            trial.set_constraint("finite", chance.choice([-1.0, 1.0]))
+            study.tell(trial, state=chance.choice([TrialState.PRUNED, TrialState.FAIL]))
+    assert 20 < sum(decisions) < 280
