@@ -187,7 +187,8 @@ class RunFolder:
         return TrialFolder(self.path / "trials" / f"{number:04d}")
 
     def trials(self) -> Iterator[TrialFolder]:
-        for path in sorted((self.path / "trials").glob("[0-9]*")):
+        """By number: the names of the first ten thousand have four digits, later ones more."""
+        for path in sorted((self.path / "trials").glob("[0-9]*"), key=lambda path: (len(path.name), path.name)):
             yield TrialFolder(path)
 
 

@@ -89,3 +89,10 @@ def test_each_file_is_read_once(finished: Any) -> None:
     assert len(trial.epochs) == 3, "what was read is of one instant"
     assert len(read_history(finished.path).trials[0].epochs) == 4
     assert trial.seconds == 0.0, "nobody told"
+
+
+def test_trials_come_by_number(hand_made: Any) -> None:
+    made = hand_made("demo-1")
+    for number in (10_000, 9_999, 10_001, 7):
+        made.trial(number)
+    assert [trial.name for trial in read_history(made.path).trials] == ["7", "9999", "10000", "10001"]
