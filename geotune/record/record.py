@@ -22,9 +22,6 @@ from geotune.record.trials import Trials
 
 __all__ = ["CANDIDATES", "Record"]
 
-ENDED = "geotune:ended"
-"""Study attribute: why the search ended for good although trials were left; empty where it goes on."""
-
 
 class Record(Readable):
     """Open for one driver until `close()`. Thread-safe: Ray's callbacks and the display come from several threads.
@@ -43,7 +40,7 @@ class Record(Readable):
         self._now = now
         self._study = TrialStudy(run, self.plan)
         self.study = self._study.study
-        self.ending: str = self.study.user_attrs.get(ENDED, "")
+        self.ending = self._study.ended
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
         self.allowance = Allowance()
         self._paused: set[int] = set()  # told to stop although nothing speaks against them
@@ -102,9 +99,9 @@ class Record(Readable):
             if self.ending or self._late(number):
                 self._paused.add(number)  # it goes on from there when the search is resumed, or has more to spend
                 return Decision.STOP
-            if epoch == max(known):  # what came of the others was decided when they were
-                self._why[number] = self._study.why_stopped(number)
-            return Decision.STOP if self._why.get(number) else Decision.GO_ON
+            newest = epoch == max(known)  # what came of the others was decided when they were
+            self._why[number] = self._study.why_stopped(number) if newest else ""
+            return Decision.STOP if self._why[number] else Decision.GO_ON
 
     def finish(self, number: int, attempt: int, outcome: Outcome, reason: str = "") -> None:
         """End an attempt. A crash makes the trial due again until its retries are used up."""
@@ -141,15 +138,14 @@ class Record(Readable):
         """Issue nothing more; running trials stop after their current epoch. Only `interrupted` is not for good."""
         with self._mutex:
             if not self.ending and why != "interrupted":
-                self.study.set_user_attr(ENDED, why)
+                self._study.ended = why
             self.ending = self.ending or why
 
     def open_budget(self, limit: int) -> None:
         """While no executor runs: what a limit had ended goes on, up to so many trials in all."""
         with self._mutex:
-            if self.study.user_attrs.get(ENDED):
-                self.study.set_user_attr(ENDED, "")
-                self.ending = ""
+            if self._study.ended:
+                self._study.ended = self.ending = ""
             self._limit = min(limit, self.plan.most or limit)
 
     def limit_trials(self, limit: int) -> None:

@@ -14,6 +14,8 @@ from geotune.record.journal import Journal
 from geotune.record.plan import Plan
 from geotune.record.stopping_rule import stopping_rule
 
+ENDED = "geotune:ended"
+"""Study attribute: why the search ended for good although trials were left; empty where it goes on."""
 CONSTRAINT = "constraints:"
 """How the system attribute begins under which Optuna keeps a constraint."""
 
@@ -56,6 +58,15 @@ class TrialStudy:
     def seen(self) -> int:
         """Events in the journal."""
         return self._journal.seen
+
+    @property
+    def ended(self) -> str:
+        """Why the search ended for good although trials were left, or empty."""
+        return str(self.study.user_attrs.get(ENDED, ""))
+
+    @ended.setter
+    def ended(self, why: str) -> None:
+        self.study.set_user_attr(ENDED, why)
 
     @property
     def count(self) -> int:

@@ -270,3 +270,28 @@ def test_an_end_that_was_half_written_is_written_again(make_run: Callable[..., R
         assert (stored.state, stored.constraints["finite"]) == (TrialState.COMPLETE, -1.0)
         assert again.trials()[number].state == "complete"
         again.close()
+
+
+def test_a_trial_that_was_told_to_stop_and_given_back_does_not_go_on(make_run: Callable[..., RunFolder]) -> None:
+    record = Record(make_run())
+    for value in (100.0, 110.0, 120.0):
+        play(record, value)
+    trial = issue(record)
+    record.report(trial.number, 1, 1, {GOAL: 1000.0})
+    assert record.report(trial.number, 1, 2, {GOAL: 1000.0}) is Decision.STOP
+    record.give_back()
+    assert issue(record).number == trial.number + 1
+    assert record.trials()[trial.number].state == "stopped"
+    record.close()
+
+
+def test_what_a_limit_had_ended_goes_on_when_the_budget_is_raised(record: Record) -> None:
+    play(record, 100.0)
+    record.end("time")
+    again = reopened(record)
+    assert again.done
+    again.open_budget(12)
+    assert (again.ending, again.done) == ("", False)
+    again = reopened(again)
+    assert play(again, 100.0) == 1, "and it is remembered"
+    again.close()
