@@ -40,16 +40,21 @@ def command(run: Path, words: tuple[str, ...]) -> None:
 def change(run: "RunFolder", plan: "Plan", words: Sequence[str]) -> None:
     """Write the limits that the words name to the run; GeotuneError with all their faults, or where it is too late."""
     from geotune.config import parse_overrides
-    from geotune.errors import GeotuneError
     from geotune.record.budget import changed, read_limits, write_limits
-    from geotune.search.changed import anew
 
     given = parse_overrides(words)
     changed(read_limits(run, plan), given)
+    _refuse_what_is_tested(run, plan)
+    write_limits(run, given)
+
+
+def _refuse_what_is_tested(run: "RunFolder", plan: "Plan") -> None:
+    from geotune.errors import GeotuneError
+    from geotune.search.changed import anew
+
     if run.final_json.is_file():
         problem = f"{run.name}: its model is trained and tested; more trials would have the test photos looked at again"
         raise GeotuneError(problem, f"a new search learns from it:  {anew(plan, run)}")
-    write_limits(run, given)
 
 
 def refuse_what_is_spent(run: "RunFolder", plan: "Plan", words: Sequence[str]) -> None:
@@ -62,6 +67,7 @@ def refuse_what_is_spent(run: "RunFolder", plan: "Plan", words: Sequence[str]) -
 
     given = parse_overrides(words)
     limits, spend = changed(read_limits(run, plan), given), read_spend(run)
+    _refuse_what_is_tested(run, plan)
     left, first = Clock(limits, spend).for_trials(1.0)
     if left > 0:
         return
