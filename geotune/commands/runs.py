@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 WIDTH = 1000
 """Columns where the output is no terminal: nothing is cut off."""
 
+ROOMY = 100
+"""Columns from which the table has wider gaps."""
+
 
 class Runs(click.Group):
     """A group whose first word may be a folder instead of a command."""
@@ -101,7 +104,8 @@ def _print(found: Sequence["Summary"]) -> None:
 
     from geotune.record.words import age_text, duration_text, size_text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if console.width >= ROOMY else 1, 0, 0))
     gpus = any(summary.gpu_hours for summary in found)
     left = ("run", "state")
     columns = [*left, "trials", "best", "test", "time", *(["GPU h"] if gpus else []), "size", "age"]
@@ -115,16 +119,15 @@ def _print(found: Sequence["Summary"]) -> None:
         cells += [size_text(summary.size_bytes), age_text(time.time() - summary.changed)]
         table.add_row(*map(Text, cells), style="bold" if summary.state == "running" else None)
     if sys.stdout.isatty():
-        Console(highlight=False).print(table)
+        console.print(table)
         return
-    console = Console(width=WIDTH, highlight=False)
     with console.capture() as text:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def _trials(summary: "Summary") -> str:
-    return f"{summary.ended} of {summary.most_trials}" if summary.most_trials else str(summary.ended)
+    return f"{summary.ended}/{summary.most_trials}" if summary.most_trials else str(summary.ended)
 
 
 def _best(summary: "Summary") -> str:

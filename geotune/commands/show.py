@@ -99,6 +99,7 @@ def _conclude(history: "History", state: str, run: Path, console: "Console") -> 
         console.print(f"report    {run}/report.html", soft_wrap=True)
     elif state == "interrupted":
         console.print(f"geotune resume {run}    to go on", soft_wrap=True)
-        console.print(f"geotune finish {run}    to train the best so far in full, now", soft_wrap=True)
+        if history.ranked():
+            console.print(f"geotune finish {run}    to train the best so far in full, now", soft_wrap=True)
     elif state == "ended":
         console.print(f"geotune resume {run}    to train the best trial in full and test it", soft_wrap=True)

@@ -20,8 +20,8 @@ def test_the_runs_of_a_folder(geotune: Geotune, finished: Any, hand_made: Any) -
     head, *lines = screen.splitlines()
     assert (code, head.split()) == (0, ["run", "state", "trials", "best", "test", "time", "GPU", "h", "size", "age"])
     words = {line.split()[0]: line.split() for line in lines}
-    assert " ".join(words["demo-1"][:11]) == "demo-1 tested 4 of 4 700 km 612 km 1:02:30 2.5"
-    assert " ".join(words["demo-2"][:8]) == "demo-2 interrupted 0 of 4 – – –"
+    assert " ".join(words["demo-1"][:9]) == "demo-1 tested 4/4 700 km 612 km 1:02:30 2.5"
+    assert " ".join(words["demo-2"][:6]) == "demo-2 interrupted 0/4 – – –"
     assert geotune("runs", f"runs={finished.path.parent}")[1].splitlines()[0] == head
 
 
