@@ -32,7 +32,7 @@ class StoppingSettings(Settings):
     """One in so many goes on from a rung; the next rung is so many times higher."""
     enough: int = Field(4, ge=2)
     """Trials that a rung must hold before it stops one."""
-    far: float = Field(1.5, ge=0)
+    far: float = Field(2.0, ge=0)
     """asha: so many times the best trial's error, after as many epochs and after as many seconds, are too many even on
     an empty rung; 0: no such limit."""
     resource: Literal["epochs", "photos"] = "epochs"
