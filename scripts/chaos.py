@@ -14,6 +14,7 @@ What must come out, and stands in the JSON file:
     missing             0     values that are not in MLflow
     epochs_redone_max   <= 1  epochs, begun ones included, that an attempt trained again after a kill
     same                1     every epoch's metrics equal those of an undisturbed train() of the same config
+    nodes_ended               nodes that Ray took for dead although nobody had killed them, on a machine under load
 """
 
 import argparse
@@ -50,6 +51,7 @@ class Chaos:
         """Every epoch that was told before some kill."""
         self.done: list[str] = []
         self.errors: list[str] = []
+        self.nodes_ended = 0
         self._epochs, self._heard = 0, time.monotonic()
 
     def run(self) -> None:
@@ -91,6 +93,7 @@ class Chaos:
             self._epochs, self._heard = epochs, time.monotonic()
         if time.monotonic() - self._heard > SECONDS:
             raise SystemExit(f"the search hangs:\n{world.last_words()}")
+        self.nodes_ended += world.replace_ended()
         code = world.search.poll()
         if code is None:
             return True
@@ -177,6 +180,7 @@ def verdict(world: World, chaos: Chaos) -> dict[str, Any]:
         "same": int(not other),
         "kills": dict(Counter(chaos.done)),
         "errors": len(chaos.errors),
+        "nodes_ended": chaos.nodes_ended,
         "trials": dict(states),
         "epochs": len(told(run)),
         "attempts": len(again),

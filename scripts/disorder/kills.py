@@ -22,8 +22,8 @@ def driver(world: World, chance: random.Random) -> bool:
 
 
 def worker(world: World, chance: random.Random) -> bool:
-    """A process that trains."""
-    found = [pid for pid in processes(world.work) if _name(pid).startswith("ray::")]
+    """A process that trains: not an agent of Ray's, with which a whole node would end."""
+    found = [pid for pid in processes(world.work) if _name(pid).startswith(("ray::Worker", "ray::_task"))]
     return bool(found) and end(chance.choice(sorted(found)), signal.SIGKILL)
 
 
@@ -36,8 +36,7 @@ def node(world: World, chance: random.Random) -> bool:
     raylets = [info.process.pid for kind in chosen.all_processes.values() for info in kind]
     for pid in [*raylets, *_descendants(raylets)]:
         end(pid, signal.SIGKILL)
-    cluster.remove_node(chosen, allow_graceful=False)
-    world.add_node()
+    world.replace(chosen)
     return True
 
 

@@ -141,10 +141,19 @@ class World:
         if self.server is not None:
             self._await_server()
 
-    def add_node(self) -> Any:
-        """One more Ray node, for one trial."""
+    def replace(self, node: Any) -> None:
+        """Another Ray node joins for one whose processes are gone."""
         assert self.cluster is not None
-        return self.cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+        self.cluster.remove_node(node, allow_graceful=False)
+        self.cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+
+    def replace_ended(self) -> int:
+        """A node may end by itself where the machine does not keep up: Ray takes it for dead -> how many did."""
+        nodes = list(self.cluster.worker_nodes) if self.cluster else []
+        ended = [node for node in nodes if not node.remaining_processes_alive()]
+        for node in ended:
+            self.replace(node)
+        return len(ended)
 
     def close(self) -> None:
         """End everything that belongs to the test."""
