@@ -88,7 +88,7 @@ def test_after_a_kill_at_any_event_the_next_proposal_is_the_one_that_was_prepare
     search(record, 12)
     lines = record.run.journal.read_bytes().splitlines(keepends=True)
     record.issue()
-    wanted = drawn(record)[12]
+    wanted, seen = drawn(record)[12], record.proposed.seen
     record.close()
     for kill in range(creations(record.run)[11] + 1, len(lines) + 1, 3):
         copy = tmp_path / f"copy-{kill}"
@@ -99,7 +99,7 @@ def test_after_a_kill_at_any_event_the_next_proposal_is_the_one_that_was_prepare
             pass
         assert trial is not None
         assert trial.number == 12
-        assert drawn(again)[12] == wanted
+        assert (drawn(again)[12], again.proposed.seen) == (wanted, seen)
         again.close()
 
 
