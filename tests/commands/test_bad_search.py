@@ -140,10 +140,10 @@ def test_a_file_that_may_grow_no_further(geotune: Geotune, space: Path, tiny_dat
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 200 kB at `runs`."""
+    """A disk of 1 MB at `runs`."""
     runs = tmp_path / "runs"
     runs.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(runs)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(runs)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here")
     yield runs
@@ -155,7 +155,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(executor: str, geotune: Geotune, space: Path, tiny_data: Path, small_disk: Path) -> None:
     words = (f"space={space}", f"data={tiny_data}", f"executor={executor}", "tracking=none", "trials=1")
     process = geotune("search", *words, "stopping=none", "train.epochs=60")
-    wait_for((small_disk / "tiny-1" / "trials" / "0000" / "metrics.jsonl").is_file, process)
+    wait_for((small_disk / "tiny-1" / "trials" / "0000" / "metrics.jsonl").is_file, process, 240)
     fill(small_disk)
     text = ended(process, code=2)
     assert re.search(r"cannot be written \(No space left on device", text), text
@@ -173,6 +173,6 @@ def fill(disk: Path) -> None:
     with (disk / "rubbish").open("wb", buffering=0) as file:
         try:
             while True:
-                file.write(bytes(1024))
+                file.write(bytes(512))
         except OSError:
             pass
