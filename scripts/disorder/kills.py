@@ -12,6 +12,10 @@ Kill = Callable[[World, random.Random], bool]
 """Kills something -> whether there was anything to kill."""
 
 
+TRAINING = ("ray::Worker", "ray::ResourceTrainable", "ray::_task")
+"""Names of the processes that train: between two calls, in one of Tune's, in the full training."""
+
+
 def driver(world: World, chance: random.Random) -> bool:
     """geotune itself. Its workers notice it in their own time, as after a real kill."""
     if world.search is None or world.search.poll() is not None:
@@ -23,7 +27,7 @@ def driver(world: World, chance: random.Random) -> bool:
 
 def worker(world: World, chance: random.Random) -> bool:
     """A process that trains: not an agent of Ray's, with which a whole node would end."""
-    found = [pid for pid in processes(world.work) if _name(pid).startswith(("ray::Worker", "ray::_task"))]
+    found = [pid for pid in processes(world.work) if _name(pid).startswith(TRAINING)]
     return bool(found) and end(chance.choice(sorted(found)), signal.SIGKILL)
 
 
