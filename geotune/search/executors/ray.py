@@ -167,11 +167,10 @@ class Decisions(FIFOScheduler):  # type: ignore[misc]
             for trial in session.take_back() if session.record.ending else ():
                 tune_controller.stop_trial(trial)
             manager, workers = tune_controller._actor_manager, tune_controller._trial_to_actor
-            for trial in session.trials.values():
-                placed = trial in workers and manager.is_actor_started(workers[trial])
-                if trial.status == Trial.PENDING and not placed:
-                    return trial
-        return None
+            waiting = [trial for trial in session.trials.values() if trial.status == Trial.PENDING]
+            placed = [t for t in waiting if t in workers and manager.is_actor_started(workers[t])]
+            session.placed = len(placed)
+            return next((trial for trial in waiting if trial not in placed), None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         with _session(self.key) as session:

@@ -104,11 +104,6 @@ class Nodes:
             )
         return found
 
-    def starting(self) -> int:
-        """Workers of this search that have their place on a node, and are not up yet."""
-        job = ray.JobID.from_hex(ray.get_runtime_context().get_job_id())
-        return len(ray._private.state.actors(job_id=job, actor_state_name="PENDING_CREATION"))
-
     def _usable(self) -> list[dict[str, Any]]:
         return [node for node in self._live() if node["NodeID"] not in self._refused]
 

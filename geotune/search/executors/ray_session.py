@@ -41,6 +41,8 @@ class Session:
         """What went wrong in here: Ray would pass on its text alone."""
         self.trials: dict[str, Trial] = {}
         """Ray's own trials by their ids, for their states."""
+        self.placed = 0
+        """Of those that wait for their worker, the ones that have their slot."""
         self._out: dict[str, Out] = {}
         self._spare = 1 if record.plan.settings.address else 0  # one beyond the slots asks a cluster to grow
         self._board = Board(record.run)
@@ -154,7 +156,7 @@ class Session:
             running=len(self._out) - len(waiting),
             starting=len(waiting),
             starting_seconds=max(waiting, default=0.0),
-            placed=self.nodes.starting() if long else 0,
+            placed=self.placed,
             free=self.nodes.free(one) if long and count else 0,
             grows=None if kinds is None else bool(kinds),
             lost=self.nodes.lost,
