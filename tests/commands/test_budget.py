@@ -29,23 +29,25 @@ def run(make_search: Any) -> RunFolder:
     return made
 
 
+def plain(out: str) -> str:
+    return " ".join(out.split())
+
+
 def test_what_is_spent_and_left(geotune: Any, run: RunFolder) -> None:
     code, out, _ = geotune("budget", run.path)
     assert code == 0
-    assert [line.split() for line in out.splitlines()] == [
-        ["trials", "1", "begun", "of", "4", "3", "left"],
-        ["time", "50:00", "of", "1:00:00", "10:00", "left"],
-        ["gpu_hours", "0.80", "of", "3", "2.20", "left"],
-    ] + [["of", "it", "about", "5:00", "are", "kept", "for", "the", "full", "training"]]
+    assert plain(out) == (
+        "trials 1 begun of 4 3 left time 50:00 of 1:00:00 10:00 left gpu_hours 0.80 of 3 2.20 left "
+        "of it about 5:00 are kept for the full training"
+    )
 
 
 def test_another_budget(geotune: Any, run: RunFolder) -> None:
     code, out, _ = geotune("budget", run.path, "trials=10", "time=1h30m", "gpu_hours=none")
     assert code == 0
-    assert "of 10       9 left" in out
-    assert "of 1:30:00    40:00 left" in out
-    assert "no limit" in out
-    assert "of 10 " in geotune("budget", run.path)[1], "it is written"
+    written = "trials 1 begun of 10 9 left time 50:00 of 1:30:00 40:00 left gpu_hours 0.80 no limit"
+    assert plain(out).startswith(written)
+    assert plain(geotune("budget", run.path)[1]).startswith(written)
 
 
 def test_all_faults_at_once_and_nothing_written(geotune: Any, run: RunFolder) -> None:
