@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geotune.commands.settings_help import SettingsCommand
+
 if TYPE_CHECKING:
     from geotune.record.folder import RunFolder
     from geotune.record.plan import Plan
 
 
-@click.command("budget")
+class BudgetCommand(SettingsCommand):
+    settings = ("geotune.record.space_file:BudgetSettings:Limits",)
+
+
+@click.command("budget", cls=BudgetCommand)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1, metavar="[trials=N] [time=8h] [gpu_hours=H]")
 def command(run: Path, words: tuple[str, ...]) -> None:

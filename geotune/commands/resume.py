@@ -4,8 +4,14 @@ from pathlib import Path
 
 import click
 
+from geotune.commands.settings_help import SettingsCommand
 
-@click.command("resume")
+
+class ResumeCommand(SettingsCommand):
+    settings = ("geotune.record.space_file:BudgetSettings:Another budget",)
+
+
+@click.command("resume", cls=ResumeCommand)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1, metavar="[trials=N] [time=8h] [gpu_hours=H]")
 @click.option("--changed", is_flag=True, help="Go on although the data, the space or the code is not what it was.")
