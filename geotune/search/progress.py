@@ -8,7 +8,6 @@ from geotune.record.record import Record
 from geotune.record.trial import TrialView
 from geotune.search.budget import Clock
 from geotune.search.machine import Shape
-from geotune.search.packing import shared
 
 
 def left_seconds(
@@ -53,8 +52,8 @@ class Progress:
         return [view for view in running if view.number in self._begun]
 
     def gpus(self, one: Shape) -> float:
-        """GPUs, or fractions, that the trials hold; `one` is what a trial takes before it shares a GPU."""
-        return len(self.running()) * shared(self._record.run, one).gpus if one.gpus else 0.0
+        """GPUs, or fractions, that the trials hold, each what `one` says."""
+        return len(self.running()) * one.gpus if one.gpus else 0.0
 
     def left_seconds(self, trials: int, final: float) -> float:
         """Forecast of the seconds to the end: so many trials at the most, and `final` seconds of full training."""
