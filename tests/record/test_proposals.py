@@ -10,8 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 from geotune.record.plan import Plan
 from geotune.record.proposals import Proposer, startup_trials
 from geotune.record.samplers import LEARNERS, SamplerName
+from geotune.record.space import Space
 from geotune.record.spread import spread
-from tests.record.toy import CHOICES, PLAIN, ended, plan_of, searched
+from tests.record.toy import CHOICES, DATA, PLAIN, ended, plan_of, searched
 
 SAMPLERS = get_args(SamplerName)
 EVERY = CHOICES | PLAIN
@@ -135,3 +136,15 @@ def test_trials_are_not_changed_by_a_proposal() -> None:
     before = [dict(vars(trial)) for trial in trials]
     Proposer(plan).propose(12, trials)
     assert [dict(vars(trial)) for trial in trials] == before
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_choices_that_are_lists_or_single_and_nothing_to_search(name: str) -> None:
+    search = {"input.sizes": {"choice": [[96], [96, 128]]}, "model.features": {"choice": ["stages"]}}
+    plan = plan_of(search, sampler=name, stopping="none", trials=16)
+    trials = searched(plan, min(6, plan.trials), lambda params: float(len(params["input.sizes"])))
+    assert {trial.params["input.sizes"] for trial in trials} == {"[96]", "[96, 128]"}
+    tree = {"search": search}
+    pinned = Space.parse("toy", tree, {"input.sizes": [96], "model.features": "stages"})
+    alone = Plan.make({"sampler": name, "stopping": "none"}, pinned, tree, {}, DATA)
+    assert Proposer(alone).propose(0, []) == {}
