@@ -1,4 +1,4 @@
-"""YAML as `dump_yaml` writes it, read some forty times as fast as `load_yaml` does: every trial has a config.
+"""YAML as `dump_yaml` writes it, read some ten times as fast as `load_yaml` does: every trial has a config.
 
 PyYAML parses in C, but reads YAML 1.1 (`no` is false, `1e-05` a word): here it gets the scalars of YAML 1.2. It knows
 no lines and explains no faults, so it is for files that geotune wrote itself.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from geotune.config import flatten
@@ -74,7 +74,7 @@ def result_of(record: Record, fill: bool) -> Group:
     counts = Counter(STATE.get(view.state, view.state) for view in record.trials())
     title = f"{counted(counts.total(), 'trial')}: {table.counts_text(counts)}"
     front = [row_of(view, record) for view in record.front()] if len(metrics) > 1 else []
-    shown = [table.ranking(table.FRONT, front, metrics, fill), ""] if front else []
+    shown: list[RenderableType] = [table.ranking(table.FRONT, front, metrics, fill), ""] if front else []
     return Group(*shown, table.ranking(title, best, metrics, fill))
 
 

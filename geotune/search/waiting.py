@@ -49,9 +49,9 @@ def why(scene: Scene) -> str:
         coming = "nodes to join" if scene.grows is None else "the cluster to grow" if scene.grows else "one to join"
         told.append(f"{missing}: waiting for {coming}")
     elif scene.starting_seconds > PATIENCE_SECONDS:
-        missing = min(scene.starting, scene.slots - scene.running) - scene.placed
-        if missing > 0 and not scene.free:
-            told.append(f"{counted(missing, 'slot')} of the cluster taken by others: waiting for {scene.one}")
+        waits = min(scene.starting, scene.slots - scene.running) - scene.placed
+        if waits > 0 and not scene.free:
+            told.append(f"{counted(waits, 'slot')} of the cluster taken by others: waiting for {scene.one}")
         elif scene.placed:
             told.append(f"{counted(scene.placed, 'worker')} still starting")  # no seconds: a new line is shown anew
     return "; ".join(told)
