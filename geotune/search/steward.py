@@ -7,6 +7,7 @@ from types import TracebackType
 
 from geotune.record.budget import LIMITS
 from geotune.record.record import Record
+from geotune.record.space_file import BudgetSettings
 from geotune.search.budget import Clock, final_seconds
 from geotune.search.machine import Shape
 from geotune.search.packing import shared
@@ -28,7 +29,7 @@ class Steward:
     def __init__(self, record: Record, clock: Clock, one: Shape, at_once: int, final: Reserve) -> None:
         self._record, self._clock, self._one, self._final = record, clock, one, final
         self._progress = Progress(record, clock, at_once)
-        self._limits = clock.limits
+        self._limits: BudgetSettings | None = None  # those that the record was told of
         self._mutex = threading.Lock()
 
     def __enter__(self) -> "Steward":
