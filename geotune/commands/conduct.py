@@ -120,7 +120,8 @@ def _conclude(run: RunFolder, plan: Plan, final: Final, console: Console) -> Non
 def _nothing(record: Record) -> GeotuneError:
     failed = [view for view in record.trials() if view.reason]
     if not failed:
-        mend = f"geotune resume {relative(record.run.path)}"
+        more = f" {record.ending}=… with more than that" if record.ending in LIMITS else ""
+        mend = f"geotune resume {relative(record.run.path)}{more}"
         return GeotuneError(f"{record.run.path}: no trial has ended an epoch yet", mend)
     last = failed[-1]
     reason = last.reason.strip()

@@ -73,9 +73,11 @@ class Steward:
 
 
 def reopen(record: Record, clock: Clock) -> bool:
-    """Whether trials are left to run once a budget that was raised is heeded; to be asked while no executor runs."""
-    if record.ending in LIMITS and clock.too_late(0.0):
+    """Whether trials are left to run once a budget that was changed is heeded; to be asked while no executor runs."""
+    if record.ending not in ("", *LIMITS):
         return False
-    if record.ending in ("", *LIMITS):
+    if not (limit := clock.too_late(0.0)):
         record.open_budget(clock.limits.trials or record.plan.trials)
+    elif not record.done:
+        record.end(limit)
     return not record.done

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from geotune.record.budget import read_spend, write_limits
+from geotune.record.budget import Spend, read_spend, write_limits, write_spend
 from geotune.record.record import Record
 from geotune.record.space_file import BudgetSettings
 from geotune.record.trial import Outcome
@@ -111,6 +111,17 @@ def test_a_budget_that_is_raised_as_the_executor_ends_is_heeded_too(make_search:
 
     run_all(record, raised, clock)
     assert runs == [1, 2]
+    record.close()
+
+
+def test_a_search_that_is_opened_when_its_time_is_used_up_is_over(make_search: Any) -> None:
+    run, plan = make_search("trials=2", "time=1h")
+    write_spend(run, Spend(seconds=4000.0))
+    record = Record(run)
+    assert not reopen(record, clock_of(run, plan))
+    assert (record.ending, record.done) == ("time", True)
+    write_limits(run, {"time": "2h"})
+    assert reopen(record, clock_of(run, plan))
     record.close()
 
 
