@@ -107,6 +107,7 @@ def test_kinds_of_nodes_are_read_from_the_clusters_file(tmp_path: Path) -> None:
 def test_a_folder_is_shared_where_what_was_written_is_seen_and_can_be_written_beside(tmp_path: Path) -> None:
     from geotune.search.executors.ray_storage import mark, unshared
 
+    mark(tmp_path / "run" / "ray")  # and killed
     path = mark(tmp_path / "run" / "ray")
     assert unshared(path) == ""
     assert [found.name for found in path.parent.iterdir()] == [path.name], "nothing stays behind"

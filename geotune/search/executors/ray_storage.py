@@ -19,6 +19,8 @@ ANSWER_SECONDS = 120
 def mark(folder: Path) -> Path:
     """Write a file of a name that was never there before: whoever finds it sees this very folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".shared-*"):  # by a search that was killed
+        left.unlink(missing_ok=True)
     path = folder / f".shared-{uuid.uuid4().hex}"
     path.touch()
     return path
