@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -96,8 +97,11 @@ class Notifier:
                 return True
             if self._parting.is_set() and self._waiting.qsize() > 1:  # besides the word that ends this thread
                 return False
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what the shell has started
         self._say(f"no end after {PATIENCE_SECONDS:.0f} s")
         return False
 
