@@ -5,7 +5,7 @@
 Run folders are filled with 100, 1,000 and 10,000 ended trials of 20 epochs, and searches go on with them by the
 simulated executor: real record, study, proposals (TPE), stopping (ASHA) and sender to MLflow; only the trainings are
 made up, and take no time. Each driver is a process of its own. Time that a free slot waits for its trial: 95th
-percentile over 200 issues to 8 slots, once each has had its first trial.
+percentile over 200 issues to 8 slots.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
 
 def measured(folder: Path, size: int, issues: int, slots: int) -> dict[str, float]:
     """The figures of one driver that goes on with so many ended trials."""
-    filled, _ = driver("fill", folder, size, slots + issues)
+    filled, _ = driver("fill", folder, size, issues)
     found, peak_mb = driver("drive", Path(filled["run"]), slots)
     found["driver_mb"] = peak_mb
     print(

@@ -67,8 +67,7 @@ def drive(run: RunFolder, workers: int) -> dict[str, float]:
     """Open a run and go on with it to its end, in simulated time, while the sender works in real time.
 
     A slot waits for what the driver does within `issue`, without the proposal that it makes there for the next trial,
-    which in a search is made in the background; and for its own proposal, where that is not ready yet. The first trial
-    of each slot does not count: all wait at once then, for proposals that nobody could make ahead.
+    which in a search is made in the background; and for its own proposal, where that is not ready yet.
     """
     sender = Sender(run.path)
     sender.start()
@@ -80,7 +79,7 @@ def drive(run: RunFolder, workers: int) -> dict[str, float]:
     made_within = [*record.proposal_seconds[1:], 0.0]
     made_within[0] += record.proposal_seconds[0]  # nobody had made it ahead
     pairs = zip(record.issue_seconds, made_within, simulated.waits, strict=True)
-    waits_ms = [1000 * (issue - within + wait) for issue, within, wait in pairs][workers:]
+    waits_ms = [1000 * (issue - within + wait) for issue, within, wait in pairs]
     return {
         "suggest_p95_ms": statistics.quantiles(waits_ms, n=20)[-1],
         "suggest_median_ms": statistics.median(waits_ms),
