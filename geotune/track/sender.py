@@ -51,6 +51,9 @@ class Sender(NullSender):
         self._behind = False
         """The last pass did not come to its end."""
         self._sending: Sending | None = None
+        self._left = (0, 0)
+        """The cursor's file as this sender left it."""
+        self._patience = 0.0
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
 
@@ -61,6 +64,7 @@ class Sender(NullSender):
         self._thread.start()
 
     def close(self, seconds: float = 20.0) -> None:
+        self._patience = seconds
         self._ending.set()
         if self._thread is None:
             self.start()
@@ -77,8 +81,12 @@ class Sender(NullSender):
         while True:
             ending = self._ending.is_set()
             try:
-                self.sync(unfinished="KILLED" if ending else "RUNNING")
-                pause, self._behind = self._every, False
+                if ending:  # another process may be at it: what came since it looked is still to be sent
+                    self._behind = self.sync("KILLED", wait_seconds=self._patience) is None
+                else:
+                    self.sync()
+                    self._behind = False
+                pause = self._every
             except Exception as error:  # whatever MLflow raises: the search goes on
                 self._behind = True
                 self._tell(reason(error))
@@ -107,14 +115,18 @@ class Sender(NullSender):
         try:
             with FileLock(self._run / "track.json.lock", timeout=wait_seconds):
                 run = RunFolder.open(self._run)
-                cursor = Cursor(self._run / "track.json", shown(self._uri))
-                if self._sending is None:
+                path = self._run / "track.json"
+                untouched = _stamp(path) == self._left
+                cursor = Cursor(path, shown(self._uri))
+                if self._sending is None or not untouched:  # what another process did, to another store maybe, counts
                     self._sending = Sending(run, self._uri, cursor)
                 try:
                     return self._sending.send(cursor, unfinished)
                 except Exception:
                     self._sending = None  # it may be another store that answers next
                     raise
+                finally:
+                    self._left = _stamp(path)
         except Timeout:
             return None
 
@@ -139,6 +151,15 @@ def catch_up(runs: Path) -> list[str]:
             except Exception:
                 failed.append(path.parent.name)
     return failed
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Differs whenever the file has been written anew."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_ino)
 
 
 def reason(error: Exception) -> str:

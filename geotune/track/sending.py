@@ -75,7 +75,7 @@ class Sending:
                     cursor.save()
                     if self._broken:
                         break
-            if problem is None:
+            if not self._broken:
                 self._finish()
         finally:
             cursor.save()
@@ -167,9 +167,24 @@ class Sending:
             self._cursor.save()
         return run
 
+    def _supersede(self) -> None:
+        """A full training that gave way to one with other settings runs no more."""
+        now = self._identity("final")
+        for name, entry in self._cursor.runs.items():
+            if (
+                name.startswith("final-")
+                and name != now
+                and "id" in entry
+                and entry.get("status", "RUNNING") == "RUNNING"
+            ):
+                self._store.status(entry["id"], "KILLED")
+                entry["status"] = "KILLED"
+                self._runs.only(entry, name)
+
     def _finish(self) -> None:
         """The parent's own values: the best trial so far, the test, the status and, at the very end, the files."""
         entry, store, test, run = self._cursor.entry(SEARCH), self._store, self._test, self._run
+        self._supersede()
         best = leader(run)
         if best != entry.get("best", ""):
             store.send(entry["id"], tags={"geotune.best": best})

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from geotune.errors import GeotuneError
@@ -142,6 +144,70 @@ def test_one_run_deleted_by_hand_keeps_back_no_other(hand_made: Any, store: Mlfl
     with pytest.raises(Exception, match="deleted"):
         sender.sync()
     assert runs_in(store)["trial 1"].data.metrics["valid/median_km"] == 800.0
+    made.finish(1)
+    with pytest.raises(Exception, match="deleted"):
+        sender.sync("KILLED")
+    assert runs_in(store)["demo-1"].info.status == "FINISHED", "nor the end of the search"
+
+
+def test_another_process_that_sends_elsewhere_in_between_makes_nothing_twice(
+    finished: Any, store: MlflowClient, tmp_path: Path, empty_store: Path
+) -> None:
+    sender = Sender(finished.path)
+    outcome = finished.path / "trials" / "0000" / "outcome.json"
+    ended = outcome.read_text()
+    outcome.unlink()
+    sender.sync()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mlflow.db").write_bytes(empty_store.read_bytes())
+    Sender(finished.path, store_uri(other)).sync()
+    outcome.write_text(ended)
+    sender.sync()
+    assert_complete(store)
+    Sender(finished.path, store_uri(other)).sync()
+    assert_complete(MlflowClient(store_uri(other)))
+
+
+def test_a_full_training_that_gave_way_to_another_runs_no_more(hand_made: Any, store: MlflowClient) -> None:
+    made = hand_made("demo-1")
+    for number in (0, 1):
+        made.trial(number, optim__lr=0.1 + number)
+        made.epoch(number, 1, 900.0 + number)
+        made.outcome(number, "complete", 900.0 + number)
+    made.finish(0)
+    tested = (made.path / "final.json").read_text()
+    (made.path / "final.json").unlink()
+    sender = Sender(made.path)
+    sender.sync()
+    config = (made.path / "trials" / "0001" / "config.yaml").read_text()  # the first one diverged, say
+    (made.path / "final" / "config.yaml").write_text(config)
+    sender.sync()
+    (made.path / "final.json").write_text(tested)
+    sender.sync("KILLED")
+    experiment = store.get_experiment_by_name("geotune-demo")
+    assert experiment is not None
+    every = store.search_runs([experiment.experiment_id])
+    assert sorted(r.info.status for r in every if r.info.run_name == "full training") == ["FINISHED", "KILLED"]
+
+
+@pytest.mark.parametrize("held_to_the_end", [False, True])
+def test_the_last_pass_waits_for_another_process_or_says_that_it_did_not(
+    finished: Any, store: MlflowClient, held_to_the_end: bool
+) -> None:
+    said: list[str] = []
+    lock = FileLock(f"{finished.path / 'track.json'}.lock", thread_local=False)
+    lock.acquire()
+    sender = Sender(finished.path, warn=said.append)
+    if held_to_the_end:
+        sender.close(0.2)
+        assert any(f"geotune sync {finished.path}" in text for text in said)
+        lock.release()
+        return
+    threading.Timer(0.5, lock.release).start()
+    sender.close(60)
+    assert said == []
+    assert_complete(store)
 
 
 def test_an_outage_gives_one_warning_and_costs_nothing(
