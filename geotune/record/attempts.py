@@ -15,8 +15,6 @@ class Attempts:
         self.live: dict[int, int] = {}
         """Trial number -> its attempt that is running now."""
         self.due: list[int] = sorted(trials.reported)
-        self.unsure: list[int] = list(self.due)
-        """Due ones that may have been told to stop before they died."""
         self._began: dict[int, tuple[int, int]] = {}  # trial number -> where its attempt began
 
     def runs(self, number: int, attempt: int) -> bool:
@@ -39,7 +37,6 @@ class Attempts:
         del self.live[number]
         self._trials.show(number, "due", reason)
         self.due = sorted([*self.due, number])
-        self.unsure.append(number)
 
     def end(self, number: int) -> None:
         """A trial is over."""

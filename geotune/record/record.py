@@ -53,7 +53,6 @@ class Record(Readable):
         super().__init__(threading.RLock(), self._trials.ranking)
         self._attempts = Attempts(self._trials)
         self._epochs: dict[int, int] = {}  # trial number -> epochs that it is to have
-        self._why: dict[int, str] = {}  # trial number -> why it was told to stop
         self._limit = self.plan.trials
 
     # ------------------------------------------------------------------------------ what executors call
@@ -90,18 +89,18 @@ class Record(Readable):
         with self._mutex:
             if not self._attempts.runs(number, attempt):
                 return Decision.STOP
-            known = self._trials.reported[number].epochs
+            known, last = self._trials.reported[number].epochs, epoch >= self._epochs[number]
             if epoch not in known:
-                self._trials.take(number, epoch, metrics)
+                self._trials.take(number, epoch, metrics, decide=not last)
                 self.allowance.reported(number, self._now())
-            if epoch >= self._epochs[number]:  # trained to its end: nothing is left to stop
+            if last:  # trained to its end: nothing is left to stop
                 return Decision.GO_ON
+            if epoch == max(known) and self._trials.why_stopped(number):
+                return Decision.STOP
             if self.ending or self._late(number):
                 self._paused.add(number)  # it goes on from there when the search is resumed, or has more to spend
                 return Decision.STOP
-            newest = epoch == max(known)  # what came of the others was decided when they were
-            self._why[number] = self._study.why_stopped(number) if newest else ""
-            return Decision.STOP if self._why[number] else Decision.GO_ON
+            return Decision.GO_ON
 
     def finish(self, number: int, attempt: int, outcome: Outcome, reason: str = "") -> None:
         """End an attempt. A crash makes the trial due again until its retries are used up."""
@@ -172,8 +171,7 @@ class Record(Readable):
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         with self._mutex:
-            waiting = self._attempts.due or self._left
-            return not self._attempts.live and (bool(self.ending) or not waiting)
+            return not self._attempts.live and bool(self.ending or not (self._attempts.due or self._left))
 
     def drop_kept(self) -> None:
         """The full training is done: delete the checkpoints that it could have begun with."""
@@ -209,17 +207,14 @@ class Record(Readable):
             self.end(limit)
 
     def _stop_overdue(self) -> None:
-        """Stop due trials whose last epoch had them stopped, when they died between that answer and its record."""
-        while self._attempts.unsure:
-            number = self._attempts.unsure.pop()
-            if number in self._attempts.due and (why := self._study.why_stopped(number)):
-                self._close(number, Outcome.STOPPED, why)
+        """End due trials that were told to stop, and died before that could be recorded."""
+        for number in filter(self._trials.why_stopped, list(self._attempts.due)):
+            self._close(number, Outcome.STOPPED, "")
 
     def _close(self, number: int, outcome: Outcome, reason: str) -> None:
         """A trial has ended, for good."""
         self._attempts.end(number)
         self.allowance.ended(number)
-        why = self._why.pop(number, "")
-        self._trials.close(number, outcome, reason or (why if outcome is Outcome.STOPPED else ""))
+        self._trials.close(number, outcome, reason)
         if self._trials.hopeless:
             self.ending = self.ending or "crashed"

@@ -28,6 +28,8 @@ STATES = {
 ATTEMPT, SEEN, FRUITLESS = "attempt", "seen", "fruitless"
 """Trial attributes: the attempt that was issued last; the journal's events that its proposal saw; attempts in a row
 that came no farther."""
+STOP = "stop"
+"""Trial attribute: why its last epoch had it stopped; written with that epoch, so that no kill changes the decision."""
 OUTCOME, REASON, SECONDS = "outcome", "reason", "seconds"
 """Trial attributes of one that has ended: how, why, and after how many seconds of training in all."""
 

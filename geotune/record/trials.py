@@ -25,6 +25,7 @@ from geotune.record.trial import (
     REASON,
     SECONDS,
     STATES,
+    STOP,
     Assignment,
     Outcome,
     drawn_of,
@@ -77,8 +78,8 @@ class Trials:
         """Have a trial that has not ended shown, and ranked, as it now stands."""
         self.ranking.put(view_of_running(self.study.trial(number), self.reported[number], state, reason))
 
-    def take(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Write down a new epoch of a running trial."""
+    def take(self, number: int, epoch: int, metrics: Mapping[str, float], *, decide: bool) -> None:
+        """Write down a new epoch of a running trial and, where it is to `decide`, what the stopping rule says of it."""
         folder, reported = self.run.trial(number), self.reported[number]
         plain = {key: _plain(metric) for key, metric in metrics.items()}
         append_line(folder.metrics, {"epoch": epoch, "time": self._now(), "metrics": plain})
@@ -92,13 +93,21 @@ class Trials:
                 self.study.attribute(number, PACE, pace)
             # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
             self.study.report(number, epoch, value if math.isnan(value) else standing)
+            if decide and (why := self.study.why_stopped(number)):
+                self.study.attribute(number, STOP, why)
         self.show(number, "running")
         self._keeping.write_best(self.ranking)
         folder.drop_checkpoints(keep=2)
 
+    def why_stopped(self, number: int) -> str:
+        """Why a trial's last epoch had it stopped, as it was decided then; empty where it was not."""
+        return str(self.study.trial(number).user_attrs.get(STOP, ""))
+
     def close(self, number: int, outcome: Outcome, reason: str) -> None:
         """Write down how a trial ended, for good."""
         reported = self.reported[number]
+        if outcome is Outcome.STOPPED:
+            reason = reason or self.why_stopped(number)
         values, constraints = reported.objectives, {}
         if outcome is not Outcome.CRASHED:
             constraints = {
