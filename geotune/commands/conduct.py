@@ -137,7 +137,9 @@ def _say_how_to_go_on(run: RunFolder, console: Console) -> None:
 
 def _sigterm_as_interrupt() -> None:
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun with & in a script: Ctrl-C is not meant for it
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # Ray's own way to end, while it runs
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Literal
 
 from geotune.record.folder import RunFolder
@@ -69,8 +69,9 @@ class Notifier:
                 self._start(words)
 
     def _start(self, words: Mapping[str, str]) -> None:
-        with tempfile.TemporaryFile() as said:
+        with ExitStack() as open_files:
             try:
+                said = open_files.enter_context(tempfile.TemporaryFile())  # a full disk may have no room for it
                 process = subprocess.Popen(
                     self._command,
                     shell=True,
@@ -80,7 +81,7 @@ class Notifier:
                     stderr=said,  # no pipe: the command may outlive this process
                     start_new_session=True,  # Ctrl-C is meant for the search
                 )
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: a NUL in what an error says
                 self._say(str(error))
                 return
             if self._wait(process) and process.returncode:

@@ -79,6 +79,6 @@ class Packing:
 
 
 def shared(run: RunFolder, one: Shape) -> Shape:
-    """What a trial of a running search takes: what its packing found, else `one`."""
+    """What a trial of a running search takes: what its packing found, else `one`, as where it goes on without GPUs."""
     told = read_json(run.path / NAME)
-    return Shape(told["cpus"], told["gpus"]) if told else one
+    return Shape(told["cpus"], told["gpus"]) if told and one.gpus else one

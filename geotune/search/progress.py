@@ -38,6 +38,7 @@ class Progress:
     def __init__(self, record: Record, clock: Clock, slots: int) -> None:
         self._record, self._clock, self._slots = record, clock, slots
         self._begun: set[int] = set()
+        self._held: dict[int, float] = {}  # trial -> GPUs that it got: those from before packing=auto keep theirs
         self._spent, self._trained = clock.spent, _trained(record.trials())
 
     def running(self) -> list[TrialView]:
@@ -52,8 +53,12 @@ class Progress:
         return [view for view in running if view.number in self._begun]
 
     def gpus(self, one: Shape) -> float:
-        """GPUs, or fractions, that the trials hold, each what `one` says."""
-        return len(self.running()) * one.gpus if one.gpus else 0.0
+        """GPUs, or fractions, that the trials hold: each what `one` said when it was first seen."""
+        if not one.gpus:
+            return 0.0
+        held = {view.number: self._held.get(view.number, one.gpus) for view in self.running()}
+        self._held = held
+        return sum(held.values())
 
     def left_seconds(self, trials: int, final: float) -> float:
         """Forecast of the seconds to the end: so many trials at the most, and `final` seconds of full training."""

@@ -1,8 +1,10 @@
 """`notify=`: the user's own command hears of a new best, a failure and the end, and can break nothing."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,3 +135,27 @@ def test_what_is_worth_telling(make_search: Callable[..., tuple[RunFolder, objec
     failures = [event for event in told.events if event[0] == "failure"]
     assert failures == [("failure", 1, None, f"{run.name}: trial 1 crashed: CUDA error: broken")]
     record.close()
+
+
+def test_what_cannot_be_told_or_kept_does_not_silence_the_rest(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, said = tmp_path / "heard", list[str]()
+    notifier = Notifier(SAY.format(file), run, said.append)
+    notifier.tell("failure", "a\0b")
+    deadline = time.monotonic() + 30
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.01)
+    make, full = tempfile.TemporaryFile, [OSError(28, "No space left on device")]
+
+    def no_room_at_first() -> Any:
+        if full:
+            raise full.pop()
+        return make()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", no_room_at_first)
+    notifier.tell("failure", "no room in /tmp")
+    notifier.tell("end", "done")
+    notifier.close()
+    assert [words[3] for words in heard(file)] == ["done"]
+    assert len(said) == 1

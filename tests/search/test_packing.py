@@ -48,6 +48,7 @@ def test_the_first_measured_trial_decides_for_the_whole_search_and_for_its_resum
     assert read_json(run.path / "packing.json")["peak_mb"] == 2000
     assert Packing(plan, run, Shape(16, 1), OFFER).one == Shape(3, 0.2)
     assert shared(run, Shape(16, 1)) == Shape(3, 0.2)
+    assert shared(run, Shape(1, 0)) == Shape(1, 0), "it goes on where there is no GPU"
 
 
 def test_it_is_found_out_only_where_it_was_asked_for_and_there_are_gpus(make_search: Any) -> None:

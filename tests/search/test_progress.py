@@ -43,6 +43,7 @@ def test_of_an_open_record(make_search: Any) -> None:
         assert progress.gpus(half) == number * 0.5, "one that waits for its slot holds nothing"
         run.trial(number).progress.write_text("{}")
     assert progress.gpus(half) == 1.5
+    assert progress.gpus(Shape(1, 0.25)) == 1.5, "packing=auto shares GPUs among those that begin later"
     assert progress.gpus(Shape(1, 0)) == 0.0
     assert math.isnan(progress.left_seconds(5, 10.0))
     assert progress.slots == 3, "a cluster has grown"
