@@ -14,7 +14,9 @@ class Allowance:
     Before any epoch is known, one is taken to end in time as long as any is left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        """Seconds by the clock of the search: where suspended time is not spent, it makes no epoch longer either."""
         self.too_late: Callable[[float], str] = lambda seconds: ""
         """Which limit (`time`, `gpu_hours`) leaves trials less than so many seconds, or empty."""
         self._last: dict[int, float] = {}  # running trial -> when it was issued or last reported
@@ -22,13 +24,14 @@ class Allowance:
         self._epochs: deque[float] = deque(maxlen=RECENT)
         self._starts: deque[float] = deque(maxlen=RECENT)  # from the issue to the first epoch's end
 
-    def issued(self, number: int, now: float) -> None:
-        """A trial begins, or goes on, at `now` (seconds)."""
-        self._last[number] = now
+    def issued(self, number: int) -> None:
+        """A trial begins now, or goes on."""
+        self._last[number] = self.now()
         self._epoch.pop(number, None)
 
-    def reported(self, number: int, now: float) -> None:
+    def reported(self, number: int) -> None:
         """A running trial has ended an epoch."""
+        now = self.now()
         passed = now - self._last.get(number, now)
         if number in self._epoch:
             self._epoch[number] = passed

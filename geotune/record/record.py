@@ -37,12 +37,11 @@ class Record(Readable):
         self.space = self.plan.space
         self.proposed = Proposed(0, now(), 0.0)
         """How the proposal that was issued last came about."""
-        self._now = now
         self._study = TrialStudy(run, self.plan)
         self.study = self._study.study
         self.ending = self._study.ended
         """Why no further trial is issued (`time` for good, `interrupted` until it is opened again), or empty."""
-        self.allowance = Allowance()
+        self.allowance = Allowance(now)
         self._paused: set[int] = set()  # told to stop although nothing speaks against them
         self._ahead = Ahead(self._study, self.plan, now, background)
         try:
@@ -75,7 +74,7 @@ class Record(Readable):
             assignment = self._trials.assignment(number, attempt)
             self._epochs[number] = assignment.config.train.epochs
             self._attempts.begin(number, attempt)
-            self.allowance.issued(number, self._now())
+            self.allowance.issued(number)
             if self._left:
                 self._ahead.prepare(self._study.count)
             return assignment
@@ -92,7 +91,7 @@ class Record(Readable):
             known, last = self._trials.reported[number].epochs, epoch >= self._epochs[number]
             if epoch not in known:
                 self._trials.take(number, epoch, metrics, decide=not last)
-                self.allowance.reported(number, self._now())
+                self.allowance.reported(number)
             if last:  # trained to its end: nothing is left to stop
                 return Decision.GO_ON
             if epoch == max(known) and self._trials.why_stopped(number):

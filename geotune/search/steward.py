@@ -35,6 +35,7 @@ class Steward:
     def __enter__(self) -> "Steward":
         self._clock.keep(self._final_forecast(), self._final.gpus)
         self._clock.gpus = lambda: self._progress.gpus(self._one)
+        self._record.allowance.now = lambda: self._clock.spent
         self._record.allowance.too_late = lambda seconds: self._clock.too_late(seconds, self._one.gpus)
         return self
 

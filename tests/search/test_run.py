@@ -70,6 +70,28 @@ def test_the_clock_ends_the_trials_and_leaves_the_rest_to_the_final_training(mak
     record.close()
 
 
+def test_an_epoch_in_which_the_machine_slept_is_not_taken_for_a_long_one(make_search: Any) -> None:
+    """Else no trial would be begun any more: the next epoch would be expected to take a day too."""
+    run, _ = make_search("stopping.rule=none", "train.epochs=1000000", "trials=1000")
+    now = [0.0]
+    clock = Clock(BudgetSettings.model_validate({"time": "10h"}), now=lambda: now[0])
+    record = Record(run, now=lambda: now[0])
+
+    def asleep(record: Record, one: Shape) -> None:
+        trial = record.issue()
+        assert trial is not None
+        for epoch, until in enumerate((4.0, 8.0, 86_400.0), start=1):
+            now[0] = until
+            assert record.report(trial.number, trial.attempt, epoch, {"valid/median_km": 9.0}) == "go on"
+        record.finish(trial.number, trial.attempt, Outcome.COMPLETE)
+        assert record.issue() is not None
+        record.end("interrupted")
+        record.give_back()
+
+    run_all(record, asleep, clock)
+    record.close()
+
+
 def test_another_budget_is_heeded_while_it_runs(make_search: Any) -> None:
     run, plan = make_search("trials=1", "stopping.rule=none", "train.epochs=1000000")
     record, clock = Record(run), clock_of(run, plan)
