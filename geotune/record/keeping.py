@@ -19,7 +19,7 @@ class Keeping:
     def __init__(self, run: RunFolder, plan: Plan, ranked: Iterable[TrialView]) -> None:
         self.run, self.plan = run, plan
         self._written = (-1, math.nan)  # the trial in best.yaml, and its value
-        self._kept = self._candidates(ranked)
+        self._kept = self._candidates(ranked, CANDIDATES + 1)  # a kill may have come when the last was overtaken
         self.write_best(ranked)
 
     def write_best(self, ranked: Iterable[TrialView]) -> None:
@@ -43,9 +43,9 @@ class Keeping:
         for number in self._kept:
             self.run.trial(number).drop_checkpoints()
 
-    def _candidates(self, ranked: Iterable[TrialView]) -> set[int]:
+    def _candidates(self, ranked: Iterable[TrialView], count: int = CANDIDATES) -> set[int]:
         """Trials that have ended and whose weights the full training may begin with."""
         if not self.plan.full_from_winner:
             return set()
         ended = (view.number for view in ranked if view.state in (Outcome.COMPLETE, Outcome.STOPPED))
-        return set(islice(ended, CANDIDATES))
+        return set(islice(ended, count))

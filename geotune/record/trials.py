@@ -108,7 +108,9 @@ class Trials:
         reported = self.reported[number]
         if outcome is Outcome.STOPPED:
             reason = reason or self.why_stopped(number)
-        values, constraints = reported.objectives, {}
+        values = reported.objectives
+        # No sampler reads a crashed one, but its limits count where it is ranked.
+        constraints = {limit: excess for limit, excess in reported.excess.items() if excess > 0}
         if outcome is not Outcome.CRASHED:
             constraints = {
                 "fits": 1.0 if outcome is Outcome.INFEASIBLE else -1.0,
@@ -138,11 +140,11 @@ class Trials:
         self._keeping.drop_kept()
 
     def _clear_up(self, number: int) -> None:
-        """What follows in the folders when a trial has ended."""
+        """What follows in the folders when a trial has ended; its outcome comes last, as a sign that all is done."""
+        self._keeping.drop_checkpoints(number, self.ranking)
         view = self.ranking[number]
         ended = {"state": view.state, "value": _plain(view.best), "time": self._now(), "reason": view.reason}
         write_atomic(self.run.trial(number).outcome, json.dumps(ended) + "\n")
-        self._keeping.drop_checkpoints(number, self.ranking)
 
     def _at_grace(self, number: int, epoch: int) -> bool:
         return epoch == self._rungs.epoch(self.study.trial(number), 0)

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from geotune.config import load_yaml
 from geotune.record.folder import RunFolder, read_json
+from geotune.record.history import read_history
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
 from tests.record.conftest import TREE
@@ -109,6 +110,35 @@ def test_what_a_kill_left_out_after_the_end_of_a_trial_is_made_good(make_run: Ca
     again.close()
 
 
+@pytest.mark.parametrize("instant", ["before its outcome stands", "as its outcome is written"])
+def test_a_kill_while_a_trial_is_cleared_up_leaves_no_checkpoint_behind(
+    make_run: Callable[..., RunFolder], instant: str
+) -> None:
+    record = Record(make_run(TREE | {"full": {"model.start": "winner"}}))
+    numbers = [play(record, 100.0 + place) for place in range(3)]
+    overtaken = record.run.trial(numbers[-1])
+    overtaken.checkpoint(1, 9).mkdir(parents=True)
+    trial = issue(record)
+    folder = record.run.trial(trial.number)
+    folder.checkpoint(1, 1).mkdir(parents=True)
+    folder.checkpoint(1, 2).mkdir(parents=True)
+    record.report(trial.number, 1, 1, {GOAL: 1.0})
+    folder.outcome.mkdir()  # so it ends there
+    with pytest.raises(OSError, match="directory"):
+        record.finish(trial.number, 1, Outcome.STOPPED)
+    folder.outcome.rmdir()
+    if instant == "before its outcome stands":  # nor had anything been deleted
+        folder.checkpoint(1, 1).mkdir(exist_ok=True)
+        overtaken.checkpoint(1, 9).mkdir(parents=True, exist_ok=True)
+    else:
+        assert [path.name for path in folder.checkpoints.iterdir()] == ["1-2"]
+    again = reopened(record)
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["1-2"]
+    assert not overtaken.checkpoints.exists()
+    assert folder.outcome.is_file()
+    again.close()
+
+
 # ---------------------------------------------------------------------------------- where
 
 
@@ -132,6 +162,22 @@ def test_a_trial_beyond_a_limit_never_ranks_before_one_that_keeps_it_and_says_so
         assert broken[large] == ("seconds_per_epoch < 60", "train/peak_mb <= 8000")
         best = load_yaml(opened.run.best_yaml)
         assert best == load_yaml(opened.run.trial(poor).config)
+    opened.close()
+
+
+def test_a_crashed_trial_that_broke_a_limit_is_no_better_for_its_crash(make_run: Callable[..., RunFolder]) -> None:
+    record = limited(make_run, seconds_per_epoch="< 60")
+    trial = issue(record)
+    record.report(trial.number, 1, 1, {GOAL: 10.0, "train/seconds": 90.0})
+    record.lost(trial.number, 1)
+    for attempt in (2, 3, 4):
+        record.finish(issue(record).number, attempt, Outcome.CRASHED, "boom")
+    slow = play(record, 100.0, Outcome.STOPPED, epochs=2, train__seconds=90.0)
+    assert record.trials()[0].state == "crashed"
+    for opened in (record, reopened(record)):
+        assert [view.number for view in opened.ranked()] == [slow, trial.number]
+        assert opened.trials()[0].breaks == ("seconds_per_epoch < 60",)
+    assert [trial.name for trial in read_history(record.run.path).ranked()] == [str(slow), str(trial.number)]
     opened.close()
 
 
