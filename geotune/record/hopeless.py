@@ -7,6 +7,7 @@ the level of predicting the mean place.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -42,12 +43,13 @@ class Hopeless(optuna.pruners.BasePruner):
     Far is: an error more than `far` times that of the best trial, both when that had as many epochs and when it had as
     many seconds of training; where seconds are not known, epochs decide. The best is the one with the best value so
     far, with its own early epochs: where slow starters win, they are the measure. Of a goal to maximise the best must
-    have more than `far` times the trial's value. `far` 0 leaves the trivial answer alone.
+    have more than `far` times the trial's value. With a parameter named in `by`, only trials with the same value of it
+    are compared. `far` 0 leaves the trivial answer alone.
     """
 
-    def __init__(self, rungs: Rungs, far: float) -> None:
-        self.rungs, self.far = rungs, far
-        self._best_ended = Best()
+    def __init__(self, rungs: Rungs, far: float, by: str = "") -> None:
+        self.rungs, self.far, self.by = rungs, far, by
+        self._best_ended: dict[Any, Best] = {}  # by the value of the parameter
         self._ended = 0  # so many trials, from the first on, are in it: they change no more
 
     def why(self, study: optuna.Study, trial: FrozenTrial) -> str:
@@ -62,7 +64,7 @@ class Hopeless(optuna.pruners.BasePruner):
             return f"no better than predicting one place after epoch {epoch}"
         if not self.far or math.isinf(value):
             return ""
-        best = self._best(study.get_trials(deepcopy=False), sign)
+        best = self._best(study.get_trials(deepcopy=False), trial.params.get(self.by), sign)
         if best is None or best.number == trial.number:
             return ""
         seconds = _epoch_at_seconds(best, trial, epoch)
@@ -74,14 +76,16 @@ class Hopeless(optuna.pruners.BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return bool(self.why(study, trial))
 
-    def _best(self, trials: Sequence[FrozenTrial], sign: float) -> FrozenTrial | None:
-        """The trial with the best value so far that did not fail and keeps what it must."""
-        while self._ended < len(trials) and trials[self._ended].state.is_finished():
-            self._best_ended = self._best_ended.or_better(trials[self._ended], sign)
+    def _best(self, trials: Sequence[FrozenTrial], group: Any, sign: float) -> FrozenTrial | None:
+        """The trial of a group with the best value so far that did not fail and keeps what it must."""
+        while self._ended < len(trials) and (trial := trials[self._ended]).state.is_finished():
+            own = trial.params.get(self.by)
+            self._best_ended[own] = self._best_ended.get(own, Best()).or_better(trial, sign)
             self._ended += 1
-        best = self._best_ended
+        best = self._best_ended.get(group, Best())
         for trial in trials[self._ended :]:
-            best = best.or_better(trial, sign)
+            if trial.params.get(self.by) == group:
+                best = best.or_better(trial, sign)
         return best.trial
 
     def _far_behind(self, value: float, best: float, sign: float) -> bool:

@@ -34,7 +34,7 @@ class StoppingSettings(Settings):
     """Trials that a rung must hold before it stops one."""
     far: float = Field(2.0, ge=0)
     """asha: so many times the best trial's error, after as many epochs and after as many seconds, are too many even on
-    an empty rung; 0: no such limit."""
+    an empty rung; 0: no such limit. With rungs_by, the best of those with the same value."""
     resource: Literal["epochs", "photos"] = "epochs"
     """asha: what rungs count: epochs, or photos seen, where epochs differ in length."""
     rungs_by: str = ""

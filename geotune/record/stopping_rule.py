@@ -55,7 +55,7 @@ def stopping_rule(settings: StoppingSettings, epochs: int) -> Rule:
     grace, factor, enough = settings.first_rung(epochs), settings.factor, settings.enough
     if settings.rule == "asha":
         rungs = rungs_of(settings, epochs)
-        return Rule(Hopeless(rungs, settings.far), ASHA(rungs, enough, settings.rungs_by))
+        return Rule(Hopeless(rungs, settings.far, settings.rungs_by), ASHA(rungs, enough, settings.rungs_by))
     if settings.rule == "median":
         median = optuna.pruners.MedianPruner(n_startup_trials=enough, n_warmup_steps=grace)
         return Rule(OptunaRule("median", median))

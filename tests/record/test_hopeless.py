@@ -15,8 +15,8 @@ from geotune.record.standings import BASELINE
 from tests.record.curves import study_with
 
 
-def why(study: optuna.Study, far: float = 2.5, **rungs: Any) -> str:
-    rule = Hopeless(Rungs(**({"grace": 2, "factor": 3} | rungs)), far)
+def why(study: optuna.Study, far: float = 2.5, by: str = "", **rungs: Any) -> str:
+    rule = Hopeless(Rungs(**({"grace": 2, "factor": 3} | rungs)), far, by)
     reason = rule.why(study, study.get_trials()[-1])
     assert rule.prune(study, study.get_trials()[-1]) is bool(reason)
     return reason
@@ -100,6 +100,21 @@ def test_what_failed_or_breaks_a_limit_is_no_measure() -> None:
     trial = optuna.Trial(study, 1)
     trial.set_constraint("seconds_per_epoch", 0.5)
     assert not why(study)
+
+
+def test_only_trials_of_one_group_are_compared() -> None:
+    """Rungs are kept apart for slow starters: these are behind the best of the others from the start."""
+    fast, slow = {"model.backbone": "resnet18"}, {"model.backbone": "resnet101"}
+    curves = [[40.0, 30.0], [200.0, 150.0], [200.0, 160.0]]
+    assert why(study_with(curves, params=[fast, slow, slow])) == "far behind trial 0 after epoch 2"
+    for ended in (False, True):
+        study = study_with(curves, params=[fast, slow, slow])
+        if ended:
+            study.tell(0, 30.0)
+            study.tell(1, 150.0)
+        assert not why(study, by="model.backbone")
+    study = study_with([[40.0, 30.0], [50.0, 40.0], [200.0, 160.0]], params=[fast, slow, slow])
+    assert why(study, by="model.backbone") == "far behind trial 1 after epoch 2"
 
 
 def test_a_trial_without_any_value_is_left_to_other_rules() -> None:

@@ -40,6 +40,7 @@ def test_asha_reads_all_its_settings() -> None:
     assert not why(behind, grace=3, enough=6)
     assert not why(behind, grace=3, rungs_by="model.backbone")
     assert why(behind, grace=2, far=1.4)
+    assert not why(behind, grace=2, far=1.4, rungs_by="model.backbone")
     assert why(behind, grace=150, resource="photos")
     assert not why(behind, grace=200, resource="photos")
 
