@@ -37,7 +37,8 @@ def command(run: Path, words: tuple[str, ...]) -> None:
 
     folder = RunFolder.open(run)  # before anything heavy is imported
     from geotune.record.driver import is_running
-    from geotune.track.mlflow import check_uri, shown, store_uri
+    from geotune.record.public import shown
+    from geotune.track.mlflow import check_uri, store_uri
     from geotune.track.sender import Sender, reason
 
     asked = load_yaml(folder.search_yaml).get("settings", {})

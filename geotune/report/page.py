@@ -8,6 +8,7 @@ from typing import Any
 from geotune.config import flatten
 from geotune.record.folder import write_atomic
 from geotune.record.history import History, read_history
+from geotune.record.public import public
 from geotune.record.words import NONE, value_text
 from geotune.report import errors, figures, style
 
@@ -111,7 +112,7 @@ def _front(history: History) -> str:
 
 def _settings(history: History) -> str:
     """What was asked, and what the best trial was trained with."""
-    asked = {k: v for k, v in history.asked.items() if k != "space"}
+    asked = {k: v for k, v in public(history.asked).items() if k != "space"}
     parts = [_table(("asked", "value"), [(key, _plain(value)) for key, value in flatten(asked).items()])]
     chosen = history.final or next(iter(history.ranked()), None)
     if chosen:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from geotune.config import Flat, flatten, read_words, settings_of
 from geotune.record.parameter import Parameter
 from geotune.record.plan import Plan, SearchSettings
+from geotune.record.public import shown
 from geotune.record.space_file import spelt_words
 from geotune.record.words import short, short_key
 from geotune.train.settings import TrainConfig
@@ -52,6 +53,8 @@ def _of_search(plan: Plan, given: Flat) -> Iterator[Sourced]:
         key, value = setting.key, values.get(setting.key)
         if key == "space":
             value = given.get("space", value)
+        if key == "tracking":
+            value = shown(str(value))
         if value in (None, "", []) and key not in given:
             continue
         source: Source = "command line" if key in given else "space" if key in there else "default"

@@ -6,12 +6,12 @@ that are sent twice, with the record's own times, change nothing.
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from geotune.errors import GeotuneError
+from geotune.record.public import shown
 
 # Set before mlflow is imported. A search must not hang on a server that is away: short waits; and no tries of its
 # own, for a `create` that is repeated unseen, because its answer was lost, makes two runs.
@@ -36,11 +36,6 @@ def check_uri(uri: str) -> None:
             f"tracking={shown(uri)}: expected the address of an MLflow server, an SQL store, or none",
             "as in tracking=http://127.0.0.1:5000, tracking=sqlite:////home/me/mlflow.db or tracking=none",
         )
-
-
-def shown(uri: str) -> str:
-    """A URI without the user and password that it may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def store_uri(runs: Path) -> str:

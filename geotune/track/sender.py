@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 
 from geotune.record.driver import is_running
 from geotune.record.folder import RunFolder, read_json
+from geotune.record.public import shown
 from geotune.track.cursor import Cursor
-from geotune.track.mlflow import check_uri, shown, store_uri
+from geotune.track.mlflow import check_uri, store_uri
 from geotune.track.sending import Sending, Sent
 
 LONGEST_PAUSE_SECONDS = 30.0

@@ -6,13 +6,16 @@ sent: a search of ten thousand trials costs as much as one of ten, and an outage
 
 import hashlib
 import json
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from geotune.config import flatten, load_yaml
+from geotune.config import dump_yaml, flatten, load_yaml
 from geotune.record.folder import RunFolder, read_json
 from geotune.record.history import History
+from geotune.record.public import public
 from geotune.track.cursor import Cursor
 from geotune.track.mlflow import MlflowStore, refused
 from geotune.track.once import Runs
@@ -157,10 +160,10 @@ class Sending:
         entry = self._cursor.entry(SEARCH)
         run = self._runs.open(entry, SEARCH, self._run.name, self._run.search_yaml.stat().st_mtime)
         if not entry.get("params"):
-            words = flatten(self._asked.asked.get("settings", {})) | {
+            words = flatten(public(self._asked.asked).get("settings", {})) | {
                 "goal": ", ".join(metric for metric, _ in self._asked.goals)
             }
-            words.pop("tracking", None)  # it may hold a password
+            words.pop("tracking", None)  # whoever reads this is there
             note = f"`geotune` search in `{self._run.path}`"
             self._store.send(run, params=words, tags={"mlflow.note.content": note})
             entry["params"] = True
@@ -205,6 +208,9 @@ class Sending:
             if status != "RUNNING":
                 self._runs.only(entry, SEARCH)
         if self._unfinished == "KILLED" and test and not entry.get("files"):  # closing: nothing is written any more
-            files = (run.search_yaml, run.best_yaml, run.report, run.model / "README.md")
-            store.files(entry["id"], [path for path in files if path.is_file()])
+            with tempfile.TemporaryDirectory() as folder:
+                asked = Path(folder) / run.search_yaml.name
+                asked.write_text(dump_yaml(public(self._asked.asked)), encoding="utf-8")
+                files = (asked, run.best_yaml, run.report, run.model / "README.md")
+                store.files(entry["id"], [path for path in files if path.is_file()])
             entry["files"] = True

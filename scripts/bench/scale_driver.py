@@ -14,12 +14,13 @@ from pathlib import Path
 import filled
 
 from geotune.record.folder import RunFolder
+from geotune.record.public import shown
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision
 from geotune.search.executors.simulated import Simulated
 from geotune.search.machine import Shape
 from geotune.track.cursor import Cursor
-from geotune.track.mlflow import shown, store_uri
+from geotune.track.mlflow import store_uri
 from geotune.track.sender import Sender
 
 

@@ -12,7 +12,9 @@ import pytest
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
+from geotune.config import dump_yaml, load_yaml
 from geotune.errors import GeotuneError
+from geotune.report.page import write_report
 from geotune.track.mlflow import store_uri
 from geotune.track.sender import NullSender, Sender, catch_up, open_sender
 from tests.track.conftest import assert_complete, history, runs_in
@@ -123,6 +125,23 @@ def test_start_and_close_send_everything_with_the_files(finished: Any, store: Ml
     names = {file.path for file in store.list_artifacts(runs_in(store)["demo-1"].info.run_id)}
     assert names == {"search.yaml", "best.yaml", "report.html"}
     assert list((finished.path.parent / "mlartifacts").rglob("report.html"))
+
+
+def test_what_others_see_holds_no_secret(finished: Any, store: MlflowClient) -> None:
+    asked = load_yaml(finished.path / "search.yaml")
+    secrets = {"tracking": "http://me:s3@hunter2@127.0.0.1:9", "notify": "curl https://chat/s3@hunter2"}
+    asked["settings"] |= secrets
+    asked["words"] = [f"{key}={value}" for key, value in secrets.items()]
+    (finished.path / "search.yaml").write_text(dump_yaml(asked))
+    write_report(finished.path)
+    Sender(finished.path).sync("KILLED")
+    sent = [path for path in (finished.path.parent / "mlartifacts").rglob("*") if path.is_file()]
+    assert {path.name for path in sent} == {"search.yaml", "best.yaml", "report.html"}
+    assert not [path for path in sent if "hunter2" in path.read_text()]
+    assert load_yaml(next(path for path in sent if path.name == "search.yaml"))["space"] == asked["space"]
+    params = runs_in(store)["demo-1"].data.params
+    assert params["notify"] == "(not shown)"
+    assert "tracking" not in params
 
 
 def test_a_deleted_store_is_filled_anew(finished: Any, store: MlflowClient, empty_store: Path) -> None:
