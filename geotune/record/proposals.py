@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from geotune.record.grid import untried
+from geotune.record.grid import Order
 from geotune.record.plan import Plan
 from geotune.record.samplers import LEARNERS
 from geotune.record.snapshot import Snapshot
@@ -34,6 +34,7 @@ class Proposer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._startup = startup_trials(plan.trials, len(plan.space.parameters))
+        self._grid = Order(plan.space, plan.settings.seed) if plan.sampler == "grid" else None
         self._learner = LEARNERS.get(plan.sampler)
         self._thinned = Thinning(plan.goals, self._learner.limit if self._learner else 0)
 
@@ -47,8 +48,8 @@ class Proposer:
         space, seed = self.plan.space, self.plan.settings.seed
         own_seed = (seed * 1_000_003 + number) % 2**32
         if self._learner is None:
-            if self.plan.sampler == "grid":
-                return untried(space, seed, [trial.params for trial in trials if trial.number != number], number)
+            if self._grid is not None:
+                return self._grid.untried((trial.params for trial in trials if trial.number != number), number)
             if self.plan.sampler == "qmc":
                 return spread(space, seed, number)
             return self._ask(optuna.samplers.RandomSampler(seed=own_seed), [])

@@ -1,9 +1,13 @@
 """A grid has every combination once, in an order that covers it from the start."""
 
+from typing import Any
+
 import pytest
 
 from geotune.errors import SettingsError
-from geotune.record.grid import combination, count, untried
+from geotune.record import grid
+from geotune.record.grid import Order, combination, count
+from geotune.record.space import Space
 from tests.record.toy import CHOICES, PLAIN, plan_of, searched
 
 WHEN = {"model.head.name": ["cells"]}
@@ -40,13 +44,28 @@ def test_a_search_of_a_grid_tries_each_once_its_first_point_included() -> None:
     for parameter in plan.space.parameters[::2]:
         assert len({trial.params[parameter.key] for trial in trials[:6]}) == len(parameter.each), "covered early"
     first = combination(plan.space, 5)
-    assert first not in [untried(plan.space, 0, [first, *(t.params for t in trials[:k])], k) for k in range(15)]
+    order = Order(plan.space, 0)
+    assert first not in [order.untried([first, *(t.params for t in trials[:k])], k) for k in range(15)]
+
+
+def test_a_combination_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 10,000 trials each proposal would else take seconds."""
+    plan = plan_of(CHOICES, sampler="grid")
+    asked: list[int] = []
+
+    def watched(space: Space, number: int) -> dict[str, Any]:
+        asked.append(number)
+        return combination(space, number)
+
+    monkeypatch.setattr(grid, "combination", watched)
+    searched(plan, 16, lambda params: 1.0)
+    assert sorted(asked) == list(range(16))
 
 
 def test_when_all_are_tried_it_begins_anew() -> None:
     plan = plan_of(CHOICES, sampler="grid")
     every = [combination(plan.space, number) for number in range(16)]
-    assert untried(plan.space, 0, every, 16) in every
+    assert Order(plan.space, 0).untried(every, 16) in every
 
 
 def test_a_range_is_refused_with_the_mend() -> None:
