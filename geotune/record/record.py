@@ -68,7 +68,8 @@ class Record(Readable):
             elif self._left and not self.allowance.late_to_begin():
                 number, attempt = self._new(), 1
             else:
-                self._end_if_late()
+                if not self._attempts.live and (limit := self._too_late()):
+                    self.end(limit)
                 return None
             self._paused.discard(number)
             assignment = self._trials.assignment(number, attempt)
@@ -140,11 +141,11 @@ class Record(Readable):
             self.ending = self.ending or why
 
     def open_budget(self, limit: int) -> None:
-        """While no executor runs: what a limit had ended goes on, up to so many trials in all."""
+        """While no executor runs: what a limit had ended goes on where it has room; up to so many trials in all."""
         with self._mutex:
-            if self._study.ended:
-                self._study.ended = self.ending = ""
             self._limit = min(limit, self.plan.most or limit)
+            if self._study.ended and not self._too_late():
+                self._study.ended = self.ending = ""
 
     def limit_trials(self, limit: int) -> None:
         """While an executor runs: let so many trials be issued in all; those that there are stay.
@@ -198,12 +199,11 @@ class Record(Readable):
         reported = self._trials.reported[number]
         return self.allowance.late(number, reported.seconds / max(1, len(reported.epochs)))
 
-    def _end_if_late(self) -> None:
-        """End the search where nothing runs, and only the budget keeps trials from it."""
-        due = self._attempts.due
-        limit = (self._late(due[0]) if due else "") or (self.allowance.late_to_begin() if self._left else "")
-        if limit and not self._attempts.live:
-            self.end(limit)
+    def _too_late(self) -> str:
+        """Which limit leaves an epoch to no trial that waits, due or new; empty where one has it, or none waits."""
+        told = [self._late(due) for due in self._attempts.due]
+        told += [self.allowance.late_to_begin()] if self._left else []
+        return told[0] if told and all(told) else ""
 
     def _stop_overdue(self) -> None:
         """End due trials that were told to stop, and died before that could be recorded."""

@@ -13,7 +13,8 @@ from geotune.record.space_file import BudgetSettings
 from geotune.record.trial import Outcome
 from geotune.search.background import repeated
 from geotune.search.budget import Clock
-from geotune.search.display import following, progress_of
+from geotune.search.display import following
+from geotune.search.glance import progress_of
 from geotune.search.machine import Shape
 from geotune.search.notify import Notifier
 from geotune.search.run import Run, run_trials
@@ -133,6 +134,31 @@ def test_a_budget_that_is_raised_as_the_executor_ends_is_heeded_too(make_search:
 
     run_all(record, raised, clock)
     assert runs == [1, 2]
+    record.close()
+
+
+def test_time_that_is_left_but_too_short_for_an_epoch_starts_no_executor_again(make_search: Any) -> None:
+    run, _ = make_search("stopping.rule=none", "train.epochs=1000000", "trials=1000")
+    now, runs = [0.0], list[float]()
+    clock = Clock(BudgetSettings.model_validate({"time": "95s"}), now=lambda: now[0], longest_tick=math.inf)
+    record = Record(run, now=lambda: now[0])
+
+    def of_ten_seconds(record: Record, one: Shape) -> None:
+        runs.append(now[0])
+        if len(runs) > 9:  # or the test would hang
+            now[0] += 10.0
+        if (trial := record.issue()) is None:
+            return
+        decision, epoch = "go on", 0
+        while decision == "go on":
+            now[0], epoch = now[0] + 10.0, epoch + 1
+            decision = record.report(trial.number, trial.attempt, epoch, {"valid/median_km": 9.0, "train/seconds": 1.0})
+        record.finish(trial.number, trial.attempt, Outcome.STOPPED)
+        assert record.issue() is None
+
+    run_all(record, of_ten_seconds, clock)
+    assert runs == [0.0]
+    assert (record.ending, now) == ("time", [90.0])
     record.close()
 
 
