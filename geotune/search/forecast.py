@@ -80,7 +80,7 @@ def forecast(plan: Plan, timed: Timed, one: Shape, at_once: int, left: float, fo
     """What it will take: `left` seconds of the time limit (may be infinite), on the disk of `folder`."""
     rows = [("machine", f"{counted(at_once, 'trial')} at once, {one} each ({plan.settings.executor})")]
     if timed.trial is None:
-        return [*rows, ("a trial", "not timed: no worker is there yet")]
+        return [*rows, ("a trial", "not timed: no worker is free yet")]
     trial = timed.trial
     rows.append(("a trial", f"about {_about(trial.seconds)} for all {trial.epochs} epochs{_once(trial)}"))
     rows.append(("trials", _fitting(plan, trial, timed.final_seconds(plan), one, at_once, left)))
@@ -118,12 +118,14 @@ def _begun(config: TrainConfig, trained: bool) -> TrainConfig:
 
 
 def _timed(plan: Plan, wanted: TrainConfig, one: Shape, at_once: int) -> Forecast | None:
-    """A few steps on the machine that is to run the trials; None where a cluster has no worker yet."""
+    """A few steps on the machine that is to run the trials; None where a cluster has no worker yet, or none free."""
     config = wanted.model_dump_json()
     if plan.settings.address:
         from geotune.search.executors.ray_cluster import on_worker
+        from geotune.search.executors.ray_nodes import Nodes
 
-        timed = on_worker(one, _probe, config, one.threads, one.gpus) if at_once else None
+        free = at_once and Nodes().free(one)  # else it would wait for others here, and the search says that it does
+        timed = on_worker(one, _probe, config, one.threads, one.gpus) if free else None
     else:
         timed = _probe(config, one.threads, one.gpus)
     # trials that start together share the work on the features

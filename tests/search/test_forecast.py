@@ -1,7 +1,10 @@
 """The forecast of a search: what fits into which limit, from injected times."""
 
+import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from geotune.search.forecast import Timed, forecast, time_steps, typical
 from geotune.search.machine import Shape
@@ -50,7 +53,7 @@ def test_nobody_could_time_it(make_search: Any, tmp_path: Path) -> None:
     found = dict(forecast(plan, Timed(None, None), Shape(1, 1), 0, float("inf"), tmp_path))
     assert found == {
         "machine": "0 trials at once, 1 CPU and 1 GPU each (ray)",
-        "a trial": "not timed: no worker is there yet",
+        "a trial": "not timed: no worker is free yet",
     }
 
 
@@ -61,3 +64,27 @@ def test_steps_can_be_timed_without_the_trained_weights(make_search: Any) -> Non
     assert timed.trial is not None
     assert timed.trial.seconds > 0
     assert timed.full is timed.trial
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, two_nodes: str, tmp_path: Path) -> None:
+    import ray
+
+    from geotune.search.executors.ray_cluster import cluster
+
+    _, plan = make_search(f"address={two_nodes}", "device=cpu")
+    with cluster(plan.settings):
+        assert time_steps(plan, Shape(1, 0), 2).trial is not None
+        holds = ray.remote(num_cpus=1, max_retries=0)(_hold)
+        held = [holds.remote(str(tmp_path / f"held-{number}")) for number in range(2)]
+        while len(list(tmp_path.glob("held-*"))) < 2 or ray.available_resources().get("CPU"):
+            time.sleep(0.1)
+        assert time_steps(plan, Shape(1, 0), 2).trial is None
+        for task in held:
+            ray.cancel(task, force=True)
+
+
+def _hold(sign: str) -> None:
+    Path(sign).touch()
+    time.sleep(60)
