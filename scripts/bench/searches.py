@@ -19,13 +19,17 @@ LR, HIDDEN = (1e-4, 1e-2), (0, 64, 128)
 
 
 def ours(data: str, folder: str, trials: int, fixed: dict[str, Any]) -> dict[str, Any]:
-    """geotune's search without its final training and report."""
+    """geotune's search, its clock, budget, display and sender among it, without the full training and the report."""
+    from rich.console import Console
+
     from geotune.config import dump_yaml
     from geotune.record.folder import RunFolder
     from geotune.record.record import Record
-    from geotune.search.executors import on_loopback
-    from geotune.search.machine import shape
+    from geotune.search.notify import Notifier
     from geotune.search.prepare import prepare
+    from geotune.search.run import executor, run_trials
+    from geotune.search.spending import clock_of, spending
+    from geotune.search.steward import Reserve
     from geotune.track.sender import open_sender
 
     space = Path(folder) / "bench.yaml"
@@ -36,15 +40,15 @@ def ours(data: str, folder: str, trials: int, fixed: dict[str, Any]) -> dict[str
     plan.write(run)
     record = Record(run)
     sender = open_sender(run.path, "")
-    on_loopback()
-    from geotune.search.executors import ray
-    from geotune.search.executors.ray_cluster import cluster
-
-    with cluster(plan.settings) as offer:
-        one = shape(plan.settings, offer)
+    clock, notifier = clock_of(run, plan), Notifier("", run, print)
+    with (
+        (Path(folder) / "said.txt").open("w") as said,
+        spending(run, plan, clock),
+        executor(plan, run) as (run_all, one, at_once),
+    ):
         sender.start()
         began = time.monotonic()
-        ray.run(record, one)
+        run_trials(record, run_all, one, at_once, clock, Reserve(0.0), notifier, Console(file=said, width=160))
         seconds = time.monotonic() - began
     sender.close(60)
     epochs = [line for folder in run.trials() for line in folder.epochs()]
