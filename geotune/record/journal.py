@@ -47,6 +47,8 @@ class Journal(BaseJournalBackend):
         self.path = path
         self.seen = 0
         """Events that the reader has been told."""
+        self.last: dict[str, Any] = {}
+        """The newest of those that the file held when it was opened, as far as they have been told."""
         self._told_bytes = 0
         self._size = _mend(path)
         self._until = _newest_trial(path)
@@ -125,6 +127,7 @@ class Journal(BaseJournalBackend):
                         return
                     self._told_bytes += len(line)
                     self.seen += 1
+                    self.last = event
                     yield event
 
     def _parsed(self, lines: list[bytes]) -> list[dict[str, Any]]:

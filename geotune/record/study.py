@@ -84,6 +84,12 @@ class TrialStudy:
         """Why the stopping rule ends a trial after its last epoch; empty where it goes on."""
         return self._rule.why(self.study, self.trial(number))
 
+    @property
+    def told_last(self) -> int | None:
+        """The trial whose value after an epoch was the last event when the run was opened, if it was such a one."""
+        last = self._journal.last
+        return int(last["trial_id"]) if "intermediate_value" in last else None
+
     def add(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> int:
         """Begin a trial, in one event: after a kill it is there as a whole or not at all. Its number comes back."""
         distributions = {key: self._distributions[key] for key in params}

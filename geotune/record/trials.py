@@ -58,6 +58,10 @@ class Trials:
         self._keeping = Keeping(run, plan, self.ranking)
         if newest is not None and not run.trial(newest.number).outcome.is_file():
             self._clear_up(newest.number)  # a kill came right after its end had been told
+        if (told := study.told_last) in self.reported and told is not None:
+            trial = study.trial(told)  # a kill may have torn off what was decided; nothing has come since
+            if (trial.last_step or 0) < plan.config(drawn_of(trial, plan)).train.epochs:
+                self._decide(told)
 
     def begin(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> int:
         """A new trial with these parameters, as Optuna sees them; its number."""
@@ -93,8 +97,8 @@ class Trials:
                 self.study.attribute(number, PACE, pace)
             # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
             self.study.report(number, epoch, value if math.isnan(value) else standing)
-            if decide and (why := self.study.why_stopped(number)):
-                self.study.attribute(number, STOP, why)
+            if decide:
+                self._decide(number)
         self.show(number, "running")
         self._keeping.write_best(self.ranking)
         folder.drop_checkpoints(keep=2)
@@ -145,6 +149,11 @@ class Trials:
         view = self.ranking[number]
         ended = {"state": view.state, "value": _plain(view.best), "time": self._now(), "reason": view.reason}
         write_atomic(self.run.trial(number).outcome, json.dumps(ended) + "\n")
+
+    def _decide(self, number: int) -> None:
+        """Write down what the stopping rule says of a trial's last epoch, where it stops it."""
+        if why := self.study.why_stopped(number):
+            self.study.attribute(number, STOP, why)
 
     def _at_grace(self, number: int, epoch: int) -> bool:
         return epoch == self._rungs.epoch(self.study.trial(number), 0)

@@ -120,3 +120,32 @@ def test_the_decision_is_written_with_the_epoch(make_run: Callable[..., RunFolde
     assert b'"intermediate_value":100.0' in added[-2]
     assert b'"user_attr":{"stop":"behind 4 of 4' in added[-1]
     record.close()
+
+
+def test_a_kill_between_the_two_leaves_the_decision_to_the_next_opening(make_run: Callable[..., RunFolder]) -> None:
+    """Events of one step are one write to the disk, which a kill may still tear; nothing else has come since."""
+    record = Record(make_run(stopping=ALONE | {"grace": 2}))
+    rivals(record, 4)
+    trial = issue(record)
+    report(record, trial, 100.0, 1)
+    whole = record.run.journal.stat().st_size
+    assert report(record, trial, 100.0, 2) is Decision.STOP
+    record.close()
+    text = record.run.journal.read_bytes()
+    record.run.journal.write_bytes(text[: text.index(b"\n", whole) + 1])
+    again = Record(record.run)
+    assert issue(again).number == trial.number + 1
+    assert again.trials()[trial.number].state == "stopped"
+    again.close()
+
+
+def test_a_trial_that_was_trained_to_its_end_is_not_decided_on_at_the_next_opening(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    record = Record(make_run(stopping=ALONE | {"grace": 9}))
+    rivals(record, 5)
+    trial = issue(record)
+    report(record, trial, 100.0, *range(1, 10))
+    record = killed(record)
+    assert "stop" not in record.study.get_trials()[trial.number].user_attrs
+    record.close()
