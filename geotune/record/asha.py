@@ -8,14 +8,15 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from geotune.record.rungs import Rungs
-from geotune.record.standings import reached, sign_of, standing
+from geotune.record.standings import breaks, reached, sign_of, standing
 
 
 class ASHA(optuna.pruners.BasePruner):
     """Stop a trial at a rung unless it is among the best 1/factor of all that reached that rung.
 
     Between rungs nothing is decided. A rung stops nobody before it holds `enough` trials. With a parameter named in
-    `by`, each of its values has rungs of its own. Costs one look at every trial.
+    `by`, each of its values has rungs of its own. A trial that keeps every limit of `where` is compared with such ones
+    alone. Costs one look at every trial.
     """
 
     def __init__(self, rungs: Rungs, enough: int, by: str = "") -> None:
@@ -33,6 +34,8 @@ class ASHA(optuna.pruners.BasePruner):
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         if self.by:
             others = [other for other in others if other.params.get(self.by) == group]
+        if not breaks(trial):
+            others = [other for other in others if not breaks(other)]
         if self.rungs.resource == "epochs":  # one epoch for all
             found = [reached(other, epoch, sign) for other in others]
         else:

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from geotune.record.rungs import Rungs
-from geotune.record.standings import BASELINE, pace, sign_of, standing
+from geotune.record.standings import BASELINE, breaks, pace, sign_of, standing
 
 MARGIN = 0.02
 """A trial that is less than this better than the trivial answer is no better."""
@@ -32,7 +32,7 @@ class Best:
     def or_better(self, trial: FrozenTrial, sign: float) -> "Best":
         """The same, or a trial that is better, did not fail and keeps what it must."""
         known = [value for value in trial.intermediate_values.values() if not math.isnan(value)]
-        if not known or sign * known[-1] >= self.value or trial.state is TrialState.FAIL:
+        if not known or sign * known[-1] >= self.value or trial.state is TrialState.FAIL or breaks(trial):
             return self
         return Best(trial, sign * known[-1]) if all(excess <= 0 for excess in trial.constraints.values()) else self
 

@@ -15,6 +15,9 @@ BASELINE = "geotune:baseline"
 PACE = "pace"
 """Trial attribute: `{"seconds": of an epoch's training, "photos": of an epoch}`."""
 
+BREAKS = "breaks"
+"""Trial attribute: whether its epochs so far break a limit of `where`; not there as long as none did."""
+
 
 def sign_of(study: optuna.Study) -> float:
     """1 where the first objective is minimised, -1 where it is maximised."""
@@ -39,6 +42,11 @@ def reached(trial: FrozenTrial, epoch: int, sign: float) -> float | None:
     if value is not None and not math.isnan(value):  # the way of thousands of trials
         return sign * value
     return standing(trial, epoch, sign) if max(trial.intermediate_values, default=0) >= epoch else None
+
+
+def breaks(trial: FrozenTrial) -> bool:
+    """Whether it breaks a limit of `where` as it stands: no measure then of one that keeps them all."""
+    return bool(trial.user_attrs.get(BREAKS))
 
 
 def pace(trial: FrozenTrial, what: str) -> float | None:

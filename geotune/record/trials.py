@@ -18,7 +18,7 @@ from geotune.record.plan import Plan
 from geotune.record.ranking import Ranking
 from geotune.record.reported import Reported
 from geotune.record.rungs import rungs_of
-from geotune.record.standings import BASELINE, PACE
+from geotune.record.standings import BASELINE, BREAKS, PACE, breaks
 from geotune.record.study import TrialStudy
 from geotune.record.trial import (
     OUTCOME,
@@ -95,6 +95,9 @@ class Trials:
                 self._has_baseline = True
             if pace := reported.pace if len(reported.epochs) == 1 or self._at_grace(number, epoch) else {}:
                 self.study.attribute(number, PACE, pace)
+            broken = any(excess > 0 for excess in reported.excess.values())
+            if broken != breaks(self.study.trial(number)):
+                self.study.attribute(number, BREAKS, broken)
             # The run's value so far, not the epoch's: so ASHA, Optuna's rules and its sampler compare what decides.
             self.study.report(number, epoch, value if math.isnan(value) else standing)
             if decide:

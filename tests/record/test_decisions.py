@@ -8,6 +8,7 @@ import pytest
 from geotune.record.folder import RunFolder
 from geotune.record.record import Record
 from geotune.record.trial import Assignment, Decision, Outcome
+from tests.record.conftest import TREE
 
 GOAL = "valid/median_km"
 ALONE: dict[str, Any] = {"far": 0, "enough": 4}
@@ -106,6 +107,30 @@ def test_a_rule_decides_in_a_search_that_is_being_ended_too(make_run: Callable[.
     record.finish(ahead.number, 1, Outcome.STOPPED)
     assert [view.state for view in record.trials()][4:] == ["stopped", "due"]
     assert record.trials()[behind.number].reason == "behind 4 of 4 other trials after 2 epochs"
+    record.close()
+
+
+@pytest.mark.parametrize("grace", [2, 5])
+def test_who_keeps_every_limit_is_not_stopped_for_those_that_do_not(
+    make_run: Callable[..., RunFolder], grace: int
+) -> None:
+    """The slow ones may be better, and cannot win; neither by their rung nor as the best of all are they a measure."""
+    tree = TREE | {"where": {"seconds_per_epoch": "< 60"}}
+    record = Record(make_run(tree, stopping={"grace": grace, "enough": 4 if grace == 2 else 40}))
+
+    def told(trial: Assignment, value: float, seconds: float) -> Decision:
+        epochs = range(1, grace + 1)
+        metrics = {GOAL: value, "train/seconds": seconds}
+        return [record.report(trial.number, 1, epoch, metrics) for epoch in epochs][-1]
+
+    slow, fast = [issue(record) for _ in range(4)], [issue(record) for _ in range(3)]
+    assert {told(trial, 10.0, 90.0) for trial in slow} == {Decision.GO_ON}
+    assert {told(trial, 100.0, 30.0) for trial in fast} == {Decision.GO_ON}
+    for trial in slow:
+        record.finish(trial.number, 1, Outcome.STOPPED)
+    assert told(issue(record), 90.0, 30.0) is Decision.GO_ON
+    assert told(issue(record), 900.0, 30.0) is Decision.STOP, "behind those that keep it"
+    assert told(issue(record), 900.0, 90.0) is Decision.STOP
     record.close()
 
 
