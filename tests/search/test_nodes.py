@@ -164,3 +164,35 @@ def test_packing_has_trials_share_a_fake_gpu_once_one_was_measured(
     at_once = [sum(times[0] <= now <= times[-1] for times in spans) for times in spans for now in times]
     assert max(at_once) == 3
     assert [view.state for view in record.trials()] == ["complete"] * 6
+
+
+def test_a_node_whose_file_system_is_mounted_late_gets_trials_in_the_end(
+    one_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray as library
+
+    from geotune.search.executors import ray_nodes
+    from geotune.search.executors.ray_storage import mark, unshared
+
+    monkeypatch.setattr(ray_nodes, "AGAIN_SECONDS", 0.1)
+    library.init(address=one_node.address, log_to_driver=False)
+    try:
+        nodes, path = ray_nodes.Nodes(), mark(tmp_path)
+        (there,) = [node["NodeID"] for node in library.nodes() if node["Resources"].get("CPU")]
+        nodes.refuse(there, unshared(tmp_path / "elsewhere"))
+        path.unlink()
+        answers = 0
+        while answers < 2:  # it does not pass yet
+            before = dict(nodes._asked)
+            nodes.ask_again(path)
+            answers += len(before.keys() - nodes._asked.keys())
+            time.sleep(0.05)
+        assert len(nodes.refused) == 1
+        assert not nodes.offer.nodes[0][0], "the head alone, which has no CPUs for trials"
+        path.touch()
+        while nodes.refused:
+            nodes.ask_again(path)
+            time.sleep(0.05)
+        assert nodes.selector == {}
+    finally:
+        library.shutdown()

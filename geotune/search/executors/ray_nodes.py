@@ -1,5 +1,6 @@
 """The nodes of the connected Ray: what the live ones offer, which are lost, which get no trials; what may join."""
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -9,12 +10,15 @@ import ray
 
 from geotune.config import load_yaml
 from geotune.errors import GeotuneError
+from geotune.search.executors.ray_storage import asked
 from geotune.search.machine import Node, Offer, Shape
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` leaves the cluster's file on its head, every node type's resources written out."""
 LOOK_SECONDS = 0.5
 """What is known of the nodes is no older."""
+AGAIN_SECONDS = 30.0
+"""A node that does not share the run folder is asked again so often: its file system may be mounted late."""
 LOST_SECONDS = 120.0
 """So long a lost node is told of."""
 GONE = (2, 3)
@@ -59,13 +63,30 @@ class Nodes:
     def __init__(self) -> None:
         self.kinds = started_kinds()
         self._refused: dict[str, str] = {}  # id of a node that gets no trials -> why
+        self._asked: dict[str, Any] = {}  # id of such a node -> Ray's reference to what it finds now
+        self._asked_at = time.monotonic()
         self._lost: dict[str, float] = {}  # id of a lost node -> when it was missed first
         self._known: list[dict[str, Any]] = []
         self._looked = -math.inf
 
     def refuse(self, node: str, problem: str) -> None:
-        """Give this node no trials from here on."""
+        """Give this node no trials until it passes."""
         self._refused[node] = problem
+
+    def ask_again(self, mark: Path) -> None:
+        """Whether the nodes that were refused have come to see `mark`; never waits."""
+        for node, answer in list(self._asked.items()):
+            if ray.wait([answer], timeout=0)[0]:
+                del self._asked[node]
+                with contextlib.suppress(ray.exceptions.RayError):  # the node is gone
+                    if not ray.get(answer):
+                        self._refused.pop(node, None)
+        if time.monotonic() - self._asked_at < AGAIN_SECONDS:
+            return
+        self._asked_at = time.monotonic()
+        live = {str(found["NodeID"]) for found in self._live()}
+        for node in (live & self._refused.keys()) - self._asked.keys():
+            self._asked[node] = asked(node, mark)
 
     @property
     def offer(self) -> Offer:

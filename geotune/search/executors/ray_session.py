@@ -55,6 +55,7 @@ class Session:
         if time.monotonic() - self._said > SAY_SECONDS:
             self._said = time.monotonic()
             self._board.say(why(self._scene()))
+            self.nodes.ask_again(self._mark)
         if not self._place():
             return None
         assignment = self.record.issue()

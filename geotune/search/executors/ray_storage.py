@@ -6,6 +6,7 @@ On a folder that is not shared, trials would lose their checkpoints, and results
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -39,14 +40,16 @@ def unshared(path: Path) -> str:
     return ""
 
 
+def asked(node: str, path: Path) -> Any:
+    """Have a node look -> Ray's reference to what `unshared` says there."""
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=0)(unshared).options(scheduling_strategy=there).remote(path)
+
+
 def check_storage(folder: Path) -> None:
     """Have every live node read from and write into the run folder; GeotuneError names the nodes that cannot."""
-    path, look = mark(folder), ray.remote(num_cpus=0)(unshared)
-    tasks = [
-        (node["NodeManagerAddress"], look.options(scheduling_strategy=_on(node["NodeID"])).remote(path))
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
+    path = mark(folder)
+    tasks = [(node["NodeManagerAddress"], asked(node["NodeID"], path)) for node in ray.nodes() if node["Alive"]]
     failed = []
     for address, task in tasks:
         try:
@@ -59,7 +62,3 @@ def check_storage(folder: Path) -> None:
     if failed:
         mend = "give runs=DIR on a file system that every node shares at the same path"
         raise GeotuneError("\n".join([f"{folder}: not shared by every node", *failed]), mend)
-
-
-def _on(node: str) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(node, soft=False)
