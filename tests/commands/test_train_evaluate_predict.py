@@ -143,7 +143,7 @@ def test_other_settings_do_not_overwrite(geotune, town, tmp_path):
         (["config=nowhere.yaml"], "nowhere.yaml: no such file"),
         (
             ["config=bad.yaml"],
-            "1 problem in bad.yaml\n  model.hed.name  no such setting; did you mean model.head.name?",
+            "1 problem in bad.yaml\n  bad.yaml:1  model.hed.name  no such setting; did you mean model.head.name?",
         ),
         (["out=file/o"], "cannot be written"),
         (["optim.lr=1e30", "optim.name=sgd", "train.clip=0", *QUICK[:-2], "device=cpu"], "the training diverged"),
