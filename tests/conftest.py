@@ -19,9 +19,13 @@ pytest_plugins = ["tests.tiny_search"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests that share a Ray."""
+    """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests with a Ray in the process.
+
+    The others with a Ray start geotune as a user would, in processes of their own.
+    """
     for item in items:
-        group = "ray" if item.get_closest_marker("ray") else str(item.path)
+        inside = item.get_closest_marker("ray") and item.path.parent.name in ("search", "final")
+        group = "ray" if inside else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -19,6 +19,7 @@ from disorder.verdict import duplicated_in_study, lost, redone, told  # noqa: E4
 from geotune.record.folder import RunFolder, append_line  # noqa: E402
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.ray
 def test_a_search_survives_three_kills(tmp_path: Path) -> None:

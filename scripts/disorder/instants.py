@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 IN_THE_START = 0.25
 """Share of the kills that wait for nothing: they fall into the start of what was killed before."""
-DELAY_SECONDS = 4.0
+DELAY_SECONDS = 2.0
+LATEST = 0.7
+"""Share of the trials that have begun when the last kill is due: stopping may leave little to do for the others."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ def draw(kinds: Sequence[str], kills: int, trials: int, chance: random.Random) -
     """As many kills of each kind, over a whole search; of four or more, the last of a driver in the full training."""
     drawn = [kinds[number % len(kinds)] for number in range(kills)]
     chance.shuffle(drawn)
-    begun = sorted(chance.uniform(0, trials - 1) for _ in drawn)
+    begun = sorted(chance.uniform(0, LATEST * (trials - 1)) for _ in drawn)
     found = []
     for kind, at in zip(drawn, begun, strict=True):
         early = chance.random() < IN_THE_START

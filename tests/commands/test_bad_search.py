@@ -68,13 +68,13 @@ def test_a_trial_that_no_machine_can_hold(geotune: Geotune, space: Path, tiny_da
 # ------------------------------------------------------------------------------------------ before it goes on
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_drivers_and_a_journal_that_was_cut(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     process, run = begin(geotune, tmp_path, f"space={space}", f"data={tiny_data}", *LONG)
-    for command in ("resume", "finish"):
-        text = ended(geotune(command, run), code=2)
-        assert "another geotune is running this search" in text
-        assert "Traceback" not in text
+    text = ended(geotune("resume", run), code=2)
+    assert "another geotune is running this search" in text
+    assert "Traceback" not in text
     assert process.poll() is None, "the first goes on"
     kill(process)
 
@@ -87,6 +87,7 @@ def test_two_drivers_and_a_journal_that_was_cut(geotune: Geotune, space: Path, t
     assert [line["epoch"] for line in RunFolder.open(run).trial(0).epochs()] == list(range(1, epochs(run) + 1))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_data_that_changed(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     data = tmp_path / "earth"
@@ -117,6 +118,7 @@ def test_data_that_changed(geotune: Geotune, space: Path, tiny_data: Path, tmp_p
 # ------------------------------------------------------------------------------------------ while it runs
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_tracker_that_nobody_answers(geotune: Geotune, space: Path, tiny_data: Path) -> None:
     words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=http://127.0.0.1:9", "trials=1")
@@ -126,6 +128,7 @@ def test_a_tracker_that_nobody_answers(geotune: Geotune, space: Path, tiny_data:
     assert TESTED.match(out.strip().splitlines()[-1]), out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_file_that_may_grow_no_further(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=none", "stopping=none")
@@ -150,6 +153,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(runs)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_full_disk(executor: str, geotune: Geotune, space: Path, tiny_data: Path, small_disk: Path) -> None:

@@ -84,6 +84,7 @@ def test_resume_refuses_a_budget_that_is_spent(geotune: Any, run: RunFolder, wor
     assert not run.budget_yaml.exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_search_is_given_less_and_more_while_it_runs_and_after_a_kill(
     started: Geotune, space: Path, tiny_data: Path, tmp_path: Path

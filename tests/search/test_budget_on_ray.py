@@ -11,6 +11,7 @@ from geotune.search.machine import Shape
 
 
 @pytest.mark.ray
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_trial_that_waits_for_a_place_does_not_begin_after_the_end(make_search: Any, two_nodes: str) -> None:
     from geotune.search.executors import ray as executor

@@ -67,6 +67,7 @@ def test_steps_can_be_timed_without_the_trained_weights(make_search: Any) -> Non
 
 
 @pytest.mark.ray
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, two_nodes: str, tmp_path: Path) -> None:
     import ray

@@ -22,7 +22,7 @@ from geotune.record.trial import Assignment
 from geotune.search.machine import Shape
 from geotune.search.packing import Measured, Packing
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.long]
 WORDS = ("device=cpu", "stopping.rule=none", "sampler=random")
 LONG = "train.epochs=5000"
 """No trial ends while a node starts, however busy the machine is; the test ends the search."""
@@ -118,12 +118,8 @@ def test_a_node_that_joins_gets_trials_and_one_that_dies_costs_at_most_an_epoch(
     joined = once(lambda: running(0), join)
     both = lambda: bool(joined) and running(1)  # noqa: E731
     died = once(both, lambda: one_node.remove_node(one_node.first, allow_graceful=False))
-
-    def goes_on(record: Watched) -> bool:
-        again = [(assignment.number, told) for assignment, told in record.issued if assignment.attempt > 1]
-        return any(len(run.trial(number).epochs()) > told + 2 for number, told in again)
-
-    record = search(run, one_node.address, until=goes_on)
+    issued_again = lambda record: any(assignment.attempt > 1 for assignment, _ in list(record.issued))  # noqa: E731
+    record = search(run, one_node.address, until=issued_again)
     assert joined
     assert died
     for view in record.trials():
@@ -168,17 +164,15 @@ def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains
 def test_packing_has_trials_share_a_fake_gpu_once_one_was_measured(
     make_search: Any, one_node: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, _ = make_search(*WORDS, "train.epochs=40", "trials=6", "packing=auto", f"address={one_node.address}")
-    one_node.add_node(num_cpus=3, num_gpus=1, object_store_memory=80_000_000)
+    run, _ = make_search(*WORDS, "train.epochs=300", "trials=3", "packing=auto", f"address={one_node.address}")
+    one_node.add_node(num_cpus=2, num_gpus=1, object_store_memory=80_000_000)
     learn = Packing.learn
     found = Measured(peak_mb=500, waiting=0.0, gpu_mb=80_000, cpus_used=1.0)  # a fake GPU tells none of this
     monkeypatch.setattr(Packing, "learn", lambda self, _: learn(self, found))
-    record = search(run, one_node.address, Shape(3, 1))
-    assert read_json(run.path / "packing.json")["gpus"] == 0.3333
-    spans = [[line["time"] for line in run.trial(number).epochs()] for number in range(6)]
-    at_once = [sum(times[0] <= now <= times[-1] for times in spans) for times in spans for now in times]
-    assert max(at_once) == 3
-    assert [view.state for view in record.trials()] == ["complete"] * 6
+    beside = lambda _: bool(run.trial(1).epochs() and run.trial(2).epochs())  # noqa: E731
+    record = search(run, one_node.address, Shape(2, 1), beside)
+    assert read_json(run.path / "packing.json")["gpus"] == 0.5
+    assert [view.state for view in record.trials()] == ["complete", "due", "due"], "the second ran beside the third"
 
 
 def test_a_node_whose_file_system_is_mounted_late_gets_trials_in_the_end(

@@ -176,6 +176,7 @@ def test_inline_and_simulated_give_the_same_trials_and_decisions(make_search: An
 
 
 @pytest.mark.ray
+@pytest.mark.long
 @pytest.mark.slow
 def test_ray_with_one_slot_and_simulated_give_the_same_trials_and_decisions(make_search: Any) -> None:
     real, _ = make_search(*SAME)
