@@ -136,13 +136,15 @@ class Session:
     def _place(self) -> bool:
         """Whether one more trial has a place, or may wait for one.
 
-        While trials of a whole GPU run that began before it was shared, their GPUs have no place for others.
+        While trials of a whole GPU run that began before it was shared, their GPUs have no place for others. None waits
+        for a place while the first is measured: it would wait for a whole GPU, and keep it.
         """
         one, offer = self.packing.one, self.nodes.offer
-        if len(self._out) >= slots(one, offer) + self._spare:
+        spare = 0 if self.packing.measures and self._out else self._spare
+        if len(self._out) >= slots(one, offer) + spare:
             return False
         used, there = sum(out.one.gpus for out in self._out.values()), sum(gpus for _, gpus in offer.nodes)
-        return not one.gpus or used + one.gpus <= there + self._spare * one.gpus + 1e-6
+        return not one.gpus or used + one.gpus <= there + spare * one.gpus + 1e-6
 
     def _scene(self) -> Scene:
         one, now = self.packing.one, time.monotonic()
