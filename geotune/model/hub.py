@@ -3,13 +3,15 @@
 import math
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from geotune.errors import GeotuneError
 from geotune.model.weights_folder import HUB_FILES
 
+T = TypeVar("T")
 CONNECT_SECONDS = 5.0
 
 
@@ -82,32 +84,31 @@ def _in_hub_cache(repository: str, files: tuple[str, ...]) -> Path | None:
 
 def _download(repository: str, files: tuple[str, ...]) -> Path:
     from huggingface_hub import hf_hub_download
+
+    return _first(repository, files, lambda file: Path(hf_hub_download(repository, file, etag_timeout=CONNECT_SECONDS)))
+
+
+def _hub_megabytes(repository: str, files: tuple[str, ...]) -> float:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    def megabytes(file: str) -> float:
+        size = get_hf_file_metadata(hf_hub_url(repository, file), timeout=CONNECT_SECONDS).size
+        return math.nan if size is None else size / 1e6
+
+    return _first(repository, files, megabytes)
+
+
+def _first(repository: str, files: tuple[str, ...], ask: Callable[[str], T]) -> T:
+    """What the hub answers of the first of the files that it has."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     reason = _offline()
     for file in () if reason else files:
         try:
-            return Path(hf_hub_download(repository, file, etag_timeout=CONNECT_SECONDS))
+            return ask(file)
         except LocalEntryNotFoundError as error:  # is an EntryNotFoundError too, but means: no connection
             reason = str(error).splitlines()[0]
             break
-        except EntryNotFoundError:
-            reason = f"no {' or '.join(files)} there"
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            break
-    raise _NotThereError(_hub_places(repository), reason)
-
-
-def _hub_megabytes(repository: str, files: tuple[str, ...]) -> float:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError
-
-    reason = _offline()
-    for file in () if reason else files:
-        try:
-            size = get_hf_file_metadata(hf_hub_url(repository, file), timeout=CONNECT_SECONDS).size
-            return math.nan if size is None else size / 1e6
         except EntryNotFoundError:
             reason = f"no {' or '.join(files)} there"
         except (OSError, ValueError) as error:

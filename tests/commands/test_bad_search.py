@@ -72,9 +72,10 @@ def test_a_trial_that_no_machine_can_hold(geotune: Geotune, space: Path, tiny_da
 @pytest.mark.slow
 def test_two_drivers_and_a_journal_that_was_cut(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     process, run = begin(geotune, tmp_path, f"space={space}", f"data={tiny_data}", *LONG)
-    text = ended(geotune("resume", run), code=2)
-    assert "another geotune is running this search" in text
-    assert "Traceback" not in text
+    for command in ("resume", "finish"):
+        text = ended(geotune(command, run), code=2)
+        assert "another geotune is running this search" in text
+        assert "Traceback" not in text
     assert process.poll() is None, "the first goes on"
     kill(process)
 

@@ -22,7 +22,7 @@ from geotune.record.trial import Assignment
 from geotune.search.machine import Shape
 from geotune.search.packing import Measured, Packing
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 WORDS = ("device=cpu", "stopping.rule=none", "sampler=random")
 LONG = "train.epochs=5000"
 """No trial ends while a node starts, however busy the machine is; the test ends the search."""
@@ -161,6 +161,7 @@ def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains
         library.shutdown()
 
 
+@pytest.mark.long
 def test_packing_has_trials_share_a_fake_gpu_once_one_was_measured(
     make_search: Any, one_node: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
