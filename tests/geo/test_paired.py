@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from geotune.geo.paired import paired
+from geotune.geo.paired import Paired, paired
 from geotune.geo.stats import Measure, bootstrap_rounds
 
 PLACES = np.arange(120) // 4
@@ -48,6 +48,14 @@ def test_the_same_errors_are_noise():
     a = errors_of_two(2)[0]
     test = paired(a, a, PLACES)
     assert (test.difference, test.interval, test.p_value, test.verdict) == (0, (0, 0), 1, "noise")
+
+
+@pytest.mark.parametrize(
+    ("interval", "p_value", "verdict"),
+    [((-3.0, -1.0), 0.01, "better"), ((-3.0, 1.0), 0.01, "noise"), ((-3.0, -1.0), 0.2, "noise")],
+)
+def test_interval_and_p_value_must_both_say_so(interval, p_value, verdict):
+    assert Paired("median", -2.0, interval, p_value).verdict == verdict
 
 
 @pytest.mark.parametrize("places", [1, 2, 5])

@@ -57,6 +57,13 @@ def test_with_the_stages_before(name):
         assert torch.equal(made.rest(made.front(seen), 64), backbone(seen))
 
 
+def test_two_parts_that_are_not_quite_the_backbone_are_refused():
+    backbone = built("resnet18")
+    assert cut(backbone, [64]) is not None
+    backbone.register_forward_hook(lambda module, given, out: out * 1.001)  # what neither part knows of
+    assert cut(backbone, [64]) is None
+
+
 def test_they_learn_the_same():
     """In training mode: one loss, one gradient for the shared weights, one running average of BatchNorm."""
     seen = photos(8, 64)

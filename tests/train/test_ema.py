@@ -125,6 +125,7 @@ def test_what_is_validated_is_kept_and_exported_and_the_training_is_not_disturbe
     pairs = list(zip(plain, averaged, strict=True))
     assert all(one.metrics["train/loss"] == other.metrics["train/loss"] for one, other in pairs)
     assert any(one.metrics["valid/loss"] != other.metrics["valid/loss"] for one, other in pairs)
+    assert len({epoch.metrics["valid/loss"] for epoch in averaged}) == len(averaged) > 1, "each step is taken in"
     averaged[-1].export(tmp_path / "model")
     found = evaluate(load_bundle(tmp_path / "model", "cpu").model, open_dataset(region).split("valid"))
     assert found.metrics["valid/median_m"] == pytest.approx(averaged[-1].best_metrics["valid/median_m"], rel=5e-3)
