@@ -130,6 +130,16 @@ def test_a_node_that_joins_gets_trials_and_one_that_dies_costs_at_most_an_epoch(
         assert assignment.resume_from is not None
         assert int(assignment.resume_from.name.partition("-")[2]) >= told, "what had been told of is not trained again"
 
+    import ray as library
+
+    from geotune.search.executors.ray_storage import check_storage
+
+    library.init(address=one_node.address, log_to_driver=False)
+    try:
+        check_storage(run.path)  # Ray still lists the dead node as alive; nobody has to prove anything for it
+    finally:
+        library.shutdown()
+
 
 def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains_nothing(
     make_search: Any, one_node: Any, join: Any, monkeypatch: pytest.MonkeyPatch

@@ -47,18 +47,27 @@ def asked(node: str, path: Path) -> Any:
 
 
 def check_storage(folder: Path) -> None:
-    """Have every live node read from and write into the run folder; GeotuneError names the nodes that cannot."""
+    """Have every live node read from and write into the run folder; GeotuneError names the nodes that cannot.
+
+    A node that dies meanwhile proves nothing, and gets no trial.
+    """
     path = mark(folder)
-    tasks = [(node["NodeManagerAddress"], asked(node["NodeID"], path)) for node in ray.nodes() if node["Alive"]]
+    tasks = [(node, asked(node["NodeID"], path)) for node in ray.nodes() if node["Alive"]]
     failed = []
-    for address, task in tasks:
+    for node, task in tasks:
         try:
             problem = ray.get(task, timeout=ANSWER_SECONDS)
+        except ray.exceptions.TaskUnschedulableError:  # Ray knows of its death before it tells of it
+            continue
         except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
-            problem = str(error).splitlines()[0]
+            problem = str(error).splitlines()[0] if _is_alive(node["NodeID"]) else ""
         if problem:
-            failed.append(f"  {address}  {problem}")
+            failed.append(f"  {node['NodeManagerAddress']}  {problem}")
     path.unlink(missing_ok=True)
     if failed:
         mend = "give runs=DIR on a file system that every node shares at the same path"
         raise GeotuneError("\n".join([f"{folder}: not shared by every node", *failed]), mend)
+
+
+def _is_alive(node: str) -> bool:
+    return any(found["Alive"] for found in ray.nodes() if found["NodeID"] == node)
