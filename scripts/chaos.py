@@ -132,7 +132,7 @@ def main() -> None:
         default=",".join(KINDS),
         help="without node: no cluster, Ray on this machine; without worker: executor=inline",
     )
-    parser.add_argument("--trials", type=int, help="default: one and a half a kill, but 6 at least")
+    parser.add_argument("--trials", type=int, help="default: two and a half a kill, but 6 at least")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -142,7 +142,7 @@ def main() -> None:
     if unknown := set(kinds) - set(KINDS):
         parser.error(f"--kinds {','.join(unknown)}: expected some of {','.join(KINDS)}")
     work = words.keep.resolve() if words.keep else Path(tempfile.mkdtemp(prefix="chaos-"))
-    trials = words.trials or max(6, words.kills * 3 // 2)
+    trials = words.trials or max(6, words.kills * 5 // 2)
     began = time.monotonic()
     world = World(work, trials, kinds, words.seed)
     try:

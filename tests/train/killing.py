@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import albumentations  # noqa: F401 - here, and not in every fork anew
+import sklearn.cluster  # noqa: F401
 import torch
+import torch._dynamo
 
 from geotune.config import build
 from geotune.record.folder import TrialFolder
@@ -97,11 +100,11 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(folder: Path, instants: list[str]) -> None:
+def main(folder: Path) -> None:
     torch.set_num_threads(1)
     config = build(TrainConfig, json.load(sys.stdin))
     results = {}
-    for name in ["never", *instants]:
+    for name in ["never", *INSTANTS]:
         trial = TrialFolder(folder / name)
         trial.path.mkdir()
         codes = []
@@ -114,4 +117,4 @@ def main(folder: Path, instants: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or list(INSTANTS))
+    main(Path(sys.argv[1]))
