@@ -57,13 +57,13 @@ def main() -> None:
     machine = machine_name()
     print(f"{machine}; {trials} trials, {SLOTS} at once, {rounds} rounds", flush=True)
     with tempfile.TemporaryDirectory(prefix="geotune-bench-") as folder:
-        found = run(Path(folder), rounds, trials, names, LONG if not options.quick else QUICK)
+        found = run(Path(folder), rounds, trials, names, quick=options.quick)
     if options.json:
         about = {"machine": machine, "rounds": rounds, "trials": trials, "quick": options.quick}
         options.json.write_text(json.dumps(found | {"about": about}, indent=2) + "\n")
 
 
-def run(folder: Path, rounds: int, trials: int, names: list[str], long: dict[str, Any]) -> dict[str, Any]:
+def run(folder: Path, rounds: int, trials: int, names: list[str], *, quick: bool) -> dict[str, Any]:
     """The figures' medians by name, and what every search told."""
     os.environ["GEOTUNE_CACHE"] = str(folder / "cache")
     data = folder / "photos"
@@ -78,7 +78,9 @@ def run(folder: Path, rounds: int, trials: int, names: list[str], long: dict[str
         print(f"  {json.dumps(told[-1])}", flush=True)
         return done
 
-    search("ours", TINY, 1)  # photos are decoded, features computed and tables of MLflow made once for both
+    long = QUICK if quick else LONG
+    if not quick:
+        search("ours", TINY, 1)  # photos are decoded and features computed once for both
     for _ in range(rounds):
         if "wall" in names:
             every["wall"].append(search("rival", TINY, trials)["process"] / search("ours", TINY, trials)["process"])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ def quick(folder: Path, script: str, *words: str) -> tuple[dict[str, Any], str]:
     command = [sys.executable, str(SCRIPTS / script), "--quick", *words, "--json", str(found)]
     elsewhere = str(folder.parent / "inductor")  # torch leaves an empty folder in TMPDIR unless told where
     environment = os.environ | {"TMPDIR": str(folder), "TORCHINDUCTOR_CACHE_DIR": elsewhere}
+    environment["RAY_TMPDIR"] = tempfile.gettempdir()  # a plain Ray cannot have its sockets in a folder of a long name
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in folder.iterdir()] == ["found.json"], "it tidies up"

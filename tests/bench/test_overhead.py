@@ -7,11 +7,10 @@ import pytest
 from tests.bench.quick import quick
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.ray
 def test_a_quick_run_gives_every_figure(tmp_path: Path) -> None:
     found, _ = quick(tmp_path, "overhead.py")
     assert all(found[key] > 0 for key in ("wall", "busy"))
     searches = [(one["side"], one["trials"]) for one in found["searches"]]
-    assert searches == [("ours", 1), ("rival", 2), ("ours", 2), ("ours", 2)]
+    assert searches == [("rival", 2), ("ours", 2), ("ours", 2)]
