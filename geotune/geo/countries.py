@@ -109,10 +109,11 @@ def _polygons(shapes: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
     points = np.concatenate([np.asarray(shape.points) for shape in shapes])
     sizes = np.concatenate([np.diff([*shape.parts, len(shape.points)]) for shape in shapes])
-    rings = shapely.linearrings(points, indices=np.repeat(np.arange(len(sizes)), sizes))
+    rings: NDArray[Any] = np.asarray(shapely.linearrings(points, indices=np.repeat(np.arange(len(sizes)), sizes)))
     ring_shape = np.repeat(np.arange(len(shapes)), [len(shape.parts) for shape in shapes])
     hole = shapely.is_ccw(rings)
-    polygons, of_shape = shapely.polygons(rings[~hole]), ring_shape[~hole]
+    polygons: NDArray[Any] = np.asarray(shapely.polygons(rings[~hole]))
+    of_shape = ring_shape[~hole]
     for ring, shape in zip(rings[hole], ring_shape[hole], strict=True):
         around = np.flatnonzero(
             (of_shape == shape) & shapely.contains_properly(polygons, shapely.Point(ring.coords[0]))
