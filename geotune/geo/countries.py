@@ -87,8 +87,8 @@ def _borders() -> _Borders:
 
     with shapefile.Reader(str(_borders_file()), encoding="utf-8") as reader:
         codes = [_code(record[_COLUMN]) for record in reader.iterRecords(fields=[_COLUMN])]
-        countries = np.array([shapely.geometry.shape(shape.__geo_interface__) for shape in reader.iterShapes()])
-    polygons, polygon_country = shapely.get_parts(countries, return_index=True)
+        shapes = list(reader.iterShapes())
+    polygons, polygon_country = _polygons(shapes)
     shapely.prepare(polygons)
     rings, ring_polygon = shapely.get_rings(polygons, return_index=True)
     coasts: list[Any] = []
@@ -98,6 +98,28 @@ def _borders() -> _Borders:
         coasts += stretches
         coast_country += [int(polygon_country[polygon])] * len(stretches)
     return _Borders(np.array([*codes, ""]), polygons, polygon_country, shapely.STRtree(coasts), np.array(coast_country))
+
+
+def _polygons(shapes: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Single polygons, and the shape that each is of. A shapefile's outer rings run clockwise, its holes the other way.
+
+    (ESRI, Shapefile Technical Description, 1998. Through `__geo_interface__` it takes three times as long.)
+    """
+    import shapely
+
+    points = np.concatenate([np.asarray(shape.points) for shape in shapes])
+    sizes = np.concatenate([np.diff([*shape.parts, len(shape.points)]) for shape in shapes])
+    rings: NDArray[Any] = np.asarray(shapely.linearrings(points, indices=np.repeat(np.arange(len(sizes)), sizes)))
+    ring_shape = np.repeat(np.arange(len(shapes)), [len(shape.parts) for shape in shapes])
+    hole = shapely.is_ccw(rings)
+    polygons: NDArray[Any] = np.asarray(shapely.polygons(rings[~hole]))
+    of_shape = ring_shape[~hole]
+    for ring, shape in zip(rings[hole], ring_shape[hole], strict=True):
+        around = np.flatnonzero(
+            (of_shape == shape) & shapely.contains_properly(polygons, shapely.Point(ring.coords[0]))
+        )
+        polygons[around] = shapely.difference(polygons[around], shapely.Polygon(ring))
+    return polygons, of_shape
 
 
 def _borders_file() -> Path:

@@ -151,11 +151,11 @@ class History:
     def ranked(self) -> list[TrialHistory]:
         """The trials that have a value, best first, as in the record.
 
-        Those that break a limit come after all that keep them, and of either those that failed in the end come last.
+        Those that failed in the end come after all others, and of either those that break a limit come last.
         """
         sign = 1 if self.minimize else -1
         scored = [(sign * value, t) for t in self.trials if (value := self.value(t)) is not None]
-        order = sorted(scored, key=lambda pair: (bool(self.breaks(pair[1])), pair[1].state in FAILED, pair[0]))
+        order = sorted(scored, key=lambda pair: (pair[1].state in FAILED, bool(self.breaks(pair[1])), pair[0]))
         return [trial for _, trial in order]
 
     def front(self) -> list[TrialHistory]:

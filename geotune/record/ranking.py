@@ -15,8 +15,8 @@ Key = tuple[bool, bool, float, int]
 class Ranking:
     """Trials by their value of the first goal, stopped and running ones included.
 
-    One that keeps every limit of `where` comes before all that do not; then one that failed in the end comes last. A
-    trial without a value has no place.
+    One that failed in the end comes after all that did not: its settings would fail in the full training too. Of
+    either, those that keep every limit of `where` come first. A trial without a value has no place.
     """
 
     def __init__(self, goals: Sequence[Objective]) -> None:
@@ -32,7 +32,7 @@ class Ranking:
         if old is not None:
             del self._sorted[bisect.bisect_left(self._sorted, old)]
         if not math.isnan(view.best):
-            key = (bool(view.breaks), view.state in FAILED, self._signs[0] * view.best, view.number)
+            key = (view.state in FAILED, bool(view.breaks), self._signs[0] * view.best, view.number)
             self._keys[view.number] = key
             bisect.insort(self._sorted, key)
 

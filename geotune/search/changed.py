@@ -13,6 +13,7 @@ from geotune.data.dataset import Dataset, open_dataset
 from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
+from geotune.record.public import shown
 from geotune.search.basis import SEALED, code, digest, seal
 
 NAMED = 4
@@ -46,7 +47,7 @@ def unchanged(plan: Plan, run: RunFolder, *, told: bool = False, command: str = 
 
 
 def anew(plan: Plan, run: RunFolder, *, other_data: bool = False) -> str:
-    """The command of a new search like this one that learns from its trials."""
+    """The command of a new search like this one that learns from its trials, without the password of `tracking=`."""
     asked: list[str] = plan.tree.get("words", [])
     given, _ = read_words(asked)
     space, data = str(given.get("space", plan.space.name)), str(given.get("data", ""))
@@ -55,7 +56,8 @@ def anew(plan: Plan, run: RunFolder, *, other_data: bool = False) -> str:
     command = ["geotune", "search", f"space={space}"]
     if data:
         command.append(f"data={data if data == 'demo' else _here(Path(plan.data))}")
-    command += [word for word in asked if not word.startswith(("space=", "data=", "warm_start"))]
+    words = [word for word in asked if not word.startswith(("space=", "data=", "warm_start"))]
+    command += [shown(word) if word.startswith("tracking=") else word for word in words]
     earlier = [str(given["warm_start"])] if "warm_start" in given else []
     command.append(f"warm_start={','.join([_here(run.path), *earlier])}")
     if other_data or "warm_start_other_data" in given:

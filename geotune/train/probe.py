@@ -117,12 +117,15 @@ def _once(store: FeatureStore, train: Split, valid: Split) -> tuple[float, float
     seconds, megabytes = 0.0, 0.0
     augmentation, missing = store.config.input.augmentation, store.missing(train, valid)
     for size in store.sizes:
+        for split, views in ((train, store.view_count), (valid, 1)):
+            megabytes += len(split) * (size * size * 3 + views * store.width(size) * 2) / 1e6
+        if not any(px == size for _, px, _ in missing):
+            continue
         images, decoding = _decoded(train, size)
         index = np.arange(len(images))
         plain = _time(lambda: list(store.compute(images, index, 0))) / len(images)  # noqa: B023 - called at once
         augmenting = _time(lambda: list(batches(images, index, 32, augmentation=augmentation))) / len(images)  # noqa: B023
-        for split, views in ((train, store.view_count), (valid, 1)):
-            megabytes += len(split) * (size * size * 3 + views * store.width(size) * 2) / 1e6
+        for split in (train, valid):
             mine = [view for of, px, view in missing if of is split and px == size]
             seconds += len(split) * sum(max(plain, augmenting if view else 0.0) for view in mine)
             seconds += len(split) * decoding * bool(mine)

@@ -11,7 +11,7 @@ from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
 from geotune.search.basis import CODE, code
-from geotune.search.changed import unchanged
+from geotune.search.changed import anew, unchanged
 
 Search = Any
 
@@ -134,3 +134,9 @@ def test_a_run_of_before_these_entries_goes_on(search: tuple[RunFolder, Path]) -
     tree = {k: v for k, v in load_yaml(run.search_yaml).items() if k not in ("words", "space_file", "code", "seal")}
     run.search_yaml.write_text(dump_yaml(tree))
     assert unchanged(Plan.read(run), run) == []
+
+
+def test_the_command_to_begin_anew_holds_no_password(make_search: Any) -> None:
+    run, plan = make_search("trials=2")
+    plan.tree["words"] = ["space=demo", "tracking=http://me:secret@host:5000", "trials=2"]
+    assert "tracking=http://host:5000 trials=2 warm_start=" in anew(plan, run)

@@ -58,10 +58,13 @@ LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at Linux's table of sockets")
-def test_a_ray_of_ones_own_listens_on_this_machine_alone_and_takes_no_more_cpus_than_it_may() -> None:
+def test_a_ray_of_ones_own_listens_on_this_machine_alone_and_takes_no_more_cpus_than_it_may(tmp_path: Path) -> None:
     only = min(os.sched_getaffinity(0))
     script = f"import os\nos.sched_setaffinity(0, [{only}])\n{SCRIPT}"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    long = tmp_path / "of-a-name-that-leaves-no-room-for-rays-sockets-below-it"
+    long.mkdir()
+    environment = os.environ | {"TMPDIR": str(long)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["offer"][0][0] == 1

@@ -3,8 +3,10 @@
 import io
 import json
 import math
+import threading
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from geotune.record.budget import Spend, read_spend, write_limits, write_spend
@@ -183,6 +185,22 @@ def test_a_budget_file_that_cannot_be_read_changes_nothing(make_search: Any) -> 
             while len(seen) < 12:
                 pass
     assert clock.limits == BudgetSettings.model_validate({"trials": 2, "time": "1h"})
+
+
+def test_what_goes_wrong_once_does_not_end_the_watch(caplog: pytest.LogCaptureFixture) -> None:
+    looks: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        over.set() if len(looks) == 4 else None
+        if len(looks) < 4:
+            raise OSError("the file server hiccups")
+
+    with repeated(look, 0.01, "watch"):
+        over.wait(60)
+    assert len(looks) >= 4
+    assert [record.getMessage() for record in caplog.records] == ["watch: OSError('the file server hiccups')"]
 
 
 def test_a_full_training_that_is_other_work_is_forecast_by_its_own_steps(make_search: Any) -> None:

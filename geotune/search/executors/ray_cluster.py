@@ -2,7 +2,9 @@
 
 import importlib.util
 import logging
+import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,6 +22,8 @@ from geotune.train.outcomes import Diverged, Infeasible
 __all__ = ["check_storage", "cluster", "offer", "on_worker"]
 
 T = TypeVar("T")
+LONGEST_TEMPORARY = 40
+"""Characters of the folder for temporary files: below it Ray's sockets take 64, and Linux allows paths of 107."""
 
 
 @contextmanager
@@ -30,6 +34,8 @@ def cluster(settings: SearchSettings) -> Iterator[Offer]:
         try:
             _connect(settings)
         except OSError as error:  # ConnectionError is one
+            if not settings.address:
+                raise GeotuneError(f"Ray does not start here: {error}", "executor=inline searches without it") from None
             mend = "start it with `ray up cluster.yaml`, or leave address= out for a Ray on this machine"
             raise GeotuneError(f"address={settings.address}: no Ray cluster answers ({error})", mend) from None
     try:
@@ -56,8 +62,15 @@ def _connect(settings: SearchSettings) -> None:
         dashboard_host="127.0.0.1",
         object_store_memory=100 * 1024 * 1024,  # trials read memory-mapped files, not Ray objects
         _node_ip_address="127.0.0.1",
+        **_short_temporary(),
         **quiet,
     )
+
+
+def _short_temporary() -> dict[str, str]:
+    """Another folder for Ray's sockets where that for temporary files has a long name, as under many schedulers."""
+    long = len(tempfile.gettempdir()) > LONGEST_TEMPORARY and "RAY_TMPDIR" not in os.environ and os.name == "posix"
+    return {"_temp_dir": f"/tmp/ray-{os.getuid()}"} if long else {}
 
 
 def on_worker(one: Shape, function: Callable[..., T], *arguments: Any) -> T:
