@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from geotune.config import dump_yaml, nest
+
+# Threads of torch that wait for each other sleep: spinning, as they do by default, took two thirds of the CPU time.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is imported, by processes that tests start too
 
 # No test asserts on time, and a run is the same on every machine.
 settings.register_profile("geotune", deadline=None, derandomize=True)
