@@ -1,18 +1,23 @@
 """One screen that says what is about to happen: seconds a trial, trials that fit the budget, disk."""
 
+import json
 import math
+import platform
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from rich.console import Console
 
+from geotune import __version__
 from geotune.data.cache.entries import cache_root
 from geotune.data.dataset import Dataset, open_dataset
 from geotune.data.words import counted
 from geotune.model.settings import WINNER
 from geotune.model.weights import Weights
+from geotune.record.folder import RunFolder, read_json, write_atomic
 from geotune.record.plan import Plan
 from geotune.record.record import Record
 from geotune.record.words import duration_text
@@ -23,6 +28,8 @@ from geotune.train.probe import Forecast, probe
 from geotune.train.settings import TrainConfig
 
 Row = tuple[str, str]
+FILE = "forecast.json"
+"""In the run folder: what the first start has timed."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +50,38 @@ class Timed:
 def show_forecast(plan: Plan, record: Record, one: Shape, at_once: int, clock: Clock, console: Console) -> float:
     """Find the weights, time a few steps, and print the screen -> the full training's seconds, 0 where unknown.
 
-    Raises what keeps every trial from starting.
+    The steps are timed once a search. Raises what keeps every trial from starting.
     """
     check_optimisers(plan.space)
     with console.status("finding weights and timing a few steps"):
         weights = find_all_weights(plan.space)
         plan.tree["weights"] = [{"backbone": found.backbone} | found.about() for found in weights]
         plan.write(record.run)
-        timed = time_steps(plan, one, at_once)
+        timed = _as_before(plan, record.run, one) or _kept(plan, record.run, one, time_steps(plan, one, at_once))
     rows = [("run", str(record.run.path)), *about(plan, open_dataset(plan.data), weights)]
     print_rows(rows + forecast(_limited(plan, clock), timed, one, at_once, clock.left, record.run.path), console)
     return timed.final_seconds(plan)
+
+
+def _as_before(plan: Plan, run: RunFolder, one: Shape) -> Timed | None:
+    """What an earlier start of the search has timed: one that is resumed begins at once."""
+    stored = read_json(run.path / FILE)
+    if stored.get("of") != _basis(plan, one):
+        return None
+    return Timed(Forecast(**stored["trial"]), Forecast(**stored["full"]))
+
+
+def _kept(plan: Plan, run: RunFolder, one: Shape, timed: Timed) -> Timed:
+    if timed.trial and timed.full:
+        content = {"of": _basis(plan, one), "trial": asdict(timed.trial), "full": asdict(timed.full)}
+        write_atomic(run.path / FILE, json.dumps(content) + "\n")
+    return timed
+
+
+def _basis(plan: Plan, one: Shape) -> dict[str, Any]:
+    """On what the steps were timed; otherwise they are timed anew."""
+    data = plan.tree["dataset"]["fingerprint"]
+    return {"cpus": one.cpus, "gpus": one.gpus, "host": platform.node(), "data": data, "geotune": __version__}
 
 
 def _limited(plan: Plan, clock: Clock) -> Plan:

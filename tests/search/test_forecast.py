@@ -1,12 +1,18 @@
 """The forecast of a search: what fits into which limit, from injected times."""
 
+import io
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from geotune.search.forecast import Timed, forecast, time_steps, typical
+from geotune.record.folder import read_json, write_atomic
+from geotune.record.record import Record
+from geotune.search.budget import Clock
+from geotune.search.forecast import Timed, forecast, show_forecast, time_steps, typical
 from geotune.search.machine import Shape
 from geotune.train.probe import Forecast
 
@@ -64,6 +70,23 @@ def test_steps_can_be_timed_without_the_trained_weights(make_search: Any) -> Non
     assert timed.trial is not None
     assert timed.trial.seconds > 0
     assert timed.full is timed.trial
+
+
+def test_a_resumed_search_does_not_wait_for_steps_that_were_timed(make_search: Any) -> None:
+    run, plan = make_search("executor=inline")
+    record, out = Record(run), io.StringIO()
+
+    def said(one: Shape) -> str:
+        out.truncate(0)
+        show_forecast(plan, record, one, 1, Clock(), Console(file=out, width=160))
+        return out.getvalue()
+
+    said(Shape(1, 0))
+    timed = read_json(run.path / "forecast.json")
+    write_atomic(run.path / "forecast.json", json.dumps(timed | {"trial": timed["trial"] | {"seconds": 77.0}}))
+    assert "about 77 s for all 3 epochs" in said(Shape(1, 0))
+    assert "about 77 s" not in said(Shape(2, 0)), "a trial of another shape takes another time"
+    record.close()
 
 
 @pytest.mark.ray
