@@ -7,27 +7,35 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Union
 
-Geotune = Callable[..., "subprocess.Popen[str]"]
+from tests.commands.forked import Command
+
+Process = Union["subprocess.Popen[str]", Command]
+Geotune = Callable[..., Process]
+FORKS = sys.platform == "linux"
 
 
 @contextmanager
 def processes(folder: Path, cache: Path) -> Iterator[Geotune]:
     """Start `geotune …` in a folder; what still runs at the end of the block is ended.
 
-    `limit_kb` is the largest file that the process may write.
+    `limit_kb` is the largest file that the process may write; a `fresh` one imports all by itself, as a user's does.
     """
-    started: list[subprocess.Popen[str]] = []
+    started: list[Process] = []
     environment = os.environ | {"GEOTUNE_CACHE": str(cache), "COLUMNS": "200"}
 
-    def start(*words: object, limit_kb: int = 0) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "geotune", *map(str, words)]
+    def start(*words: object, limit_kb: int = 0, fresh: bool = False) -> Process:
+        said = list(map(str, words))
+        if FORKS and not fresh:
+            started.append(Command(said, folder, environment, limit_kb))
+            return started[-1]
+        command = [sys.executable, "-m", "geotune", *said]
         if limit_kb:
             command = ["bash", "-c", f'ulimit -f {limit_kb}; exec "$0" "$@"', *command]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
-        started.append(process)
-        return process
+        started.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
 
     try:
         yield start
@@ -38,14 +46,14 @@ def processes(folder: Path, cache: Path) -> Iterator[Geotune]:
                 process.wait()
 
 
-def ended(process: "subprocess.Popen[str]", code: int = 0) -> str:
+def ended(process: Process, code: int = 0) -> str:
     """What it printed, once it has ended with that code; with its errors where the code is not 0."""
     out, err = process.communicate(timeout=240)
     assert process.returncode == code, out + err
     return out if code == 0 else out + err
 
 
-def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 90.0) -> None:
+def wait_for(condition: Callable[[], bool], process: Process, seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
