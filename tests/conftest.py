@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The others with a Ray start geotune as a user would, in processes of their own.
     """
     for item in items:
-        inside = item.get_closest_marker("ray") and item.path.parent.name in ("search", "final")
+        shared = "two_nodes" in getattr(item, "fixturenames", ())
+        inside = item.get_closest_marker("ray") and (shared or item.path.parent.name in ("search", "final"))
         group = "ray" if inside else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 

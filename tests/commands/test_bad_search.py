@@ -3,15 +3,17 @@
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 
 from geotune.data.demo import build_demo
 from geotune.record.folder import RunFolder
-from tests.commands.processes import Geotune, ended, processes, wait_for
+from tests.commands.processes import Geotune, Process, ended, processes, wait_for
 
 TESTED = re.compile(r"^test median [\d,.]+ km \(95 % [\d,.]+-[\d,.]+\)$")
 LONG = ("executor=inline", "tracking=none", "stopping=none", "train.epochs=3000", "trials=2")
@@ -23,7 +25,7 @@ def geotune(tmp_path: Path, tiny_data: Path) -> Iterator[Geotune]:
         yield start
 
 
-def begin(geotune: Geotune, tmp_path: Path, *words: object) -> "tuple[subprocess.Popen[str], Path]":
+def begin(geotune: Geotune, tmp_path: Path, *words: object) -> tuple[Process, Path]:
     """A search that has trained some epochs, and its run folder."""
     process = geotune("search", *words)
     run = tmp_path / "runs" / "tiny-1"
@@ -31,7 +33,7 @@ def begin(geotune: Geotune, tmp_path: Path, *words: object) -> "tuple[subprocess
     return process, run
 
 
-def kill(process: "subprocess.Popen[str]") -> None:
+def kill(process: Process) -> None:
     process.kill()
     process.communicate()
 
@@ -68,27 +70,32 @@ def test_a_trial_that_no_machine_can_hold(geotune: Geotune, space: Path, tiny_da
 # ------------------------------------------------------------------------------------------ before it goes on
 
 
-@pytest.mark.long
 @pytest.mark.slow
-def test_two_drivers_and_a_journal_that_was_cut(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
-    process, run = begin(geotune, tmp_path, f"space={space}", f"data={tiny_data}", *LONG)
+def test_a_second_driver_kill_9_and_a_cut_journal_lose_nothing(
+    geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=none", "stopping.rule=none")
+    process, run = begin(geotune, tmp_path, *words, "train.epochs=80", "full.train.epochs=4", "trials=2")
     for command in ("resume", "finish"):
         text = ended(geotune(command, run), code=2)
         assert "another geotune is running this search" in text
         assert "Traceback" not in text
     assert process.poll() is None, "the first goes on"
     kill(process)
-
-    before = epochs(run)
+    assert process.returncode == -signal.SIGKILL
+    before = RunFolder.open(run).trial(0).epochs()
     journal = run / "study.journal"
     journal.write_bytes(journal.read_bytes()[:-25])
-    process = geotune("resume", run)
-    wait_for(lambda: epochs(run) > before, process)
-    kill(process)
-    assert [line["epoch"] for line in RunFolder.open(run).trial(0).epochs()] == list(range(1, epochs(run) + 1))
+
+    ended(geotune("resume", run))
+    after = RunFolder.open(run).trial(0).epochs()
+    assert after[: len(before)] == before
+    assert [line["epoch"] for line in after] == list(range(1, 81))
+    backend = optuna.storages.journal.JournalFileBackend(str(journal))
+    study = optuna.load_study(study_name="tiny-1", storage=optuna.storages.JournalStorage(backend))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_data_that_changed(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     data = tmp_path / "earth"
@@ -119,7 +126,6 @@ def test_data_that_changed(geotune: Geotune, space: Path, tiny_data: Path, tmp_p
 # ------------------------------------------------------------------------------------------ while it runs
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_tracker_that_nobody_answers(geotune: Geotune, space: Path, tiny_data: Path) -> None:
     words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=http://127.0.0.1:9", "trials=1")
@@ -129,7 +135,6 @@ def test_a_tracker_that_nobody_answers(geotune: Geotune, space: Path, tiny_data:
     assert TESTED.match(out.strip().splitlines()[-1]), out
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_file_that_may_grow_no_further(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=none", "stopping=none")
@@ -154,7 +159,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(runs)], check=True)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_full_disk(executor: str, geotune: Geotune, space: Path, tiny_data: Path, small_disk: Path) -> None:

@@ -5,11 +5,9 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import pytest
 from mlflow import MlflowClient
 
@@ -29,7 +27,7 @@ def geotune(tmp_path: Path, tiny_data: Path) -> Iterator[Geotune]:
 def test_a_search_ends_with_a_tested_model_and_stands_in_mlflow(
     geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
-    out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "executor=inline", "trials=3"))
+    out = ended(geotune("search", f"space={space}", f"data={tiny_data}", "executor=inline", "trials=3", fresh=True))
     assert LAST_LINE.match(out.strip().splitlines()[-1]), out
     run = RunFolder.open(tmp_path / "runs" / "tiny-1")
     final = read_json(run.final_json)
@@ -91,7 +89,7 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(
     executor: str, geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
     words = (f"space={space}", f"data={tiny_data}", f"executor={executor}", "tracking=none", "stopping.rule=none")
-    process = geotune("search", *words, "train.epochs=3000", "trials=2")
+    process = geotune("search", *words, "train.epochs=3000", "trials=1")
     trial = tmp_path / "runs" / "tiny-1" / "trials" / "0000"
     wait_for((trial / "metrics.jsonl").is_file, process)
     if executor == "ray" and shutil.which("ss"):
@@ -115,35 +113,16 @@ def test_a_search_on_a_running_cluster(
     geotune: Geotune, space: Path, tiny_data: Path, two_nodes: str, tmp_path: Path
 ) -> None:
     words = (f"space={space}", f"data={tiny_data}", f"address={two_nodes}", "gpus=0.5", "cpus=0.5", "device=cpu")
-    out = ended(geotune("search", *words, "trials=3", "tracking=none"))
+    out = ended(geotune("search", *words, "trials=2", "tracking=none"))
     assert "4 trials at once, 0.5 CPU and 0.5 GPU each" in out
     assert LAST_LINE.match(out.strip().splitlines()[-1]), out
-    assert len(list((tmp_path / "runs" / "tiny-1" / "trials").iterdir())) == 3
+    assert len(list((tmp_path / "runs" / "tiny-1" / "trials").iterdir())) == 2
 
 
 def test_no_cluster_at_an_address(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
     text = ended(geotune("search", f"space={space}", f"data={tiny_data}", "address=127.0.0.1:1"), code=2)
     assert "no Ray cluster answers" in text
     assert "ray up cluster.yaml" in text
-
-
-@pytest.mark.slow
-def test_kill_9_then_resume_loses_nothing(geotune: Geotune, space: Path, tiny_data: Path, tmp_path: Path) -> None:
-    words = (f"space={space}", f"data={tiny_data}", "executor=inline", "tracking=none", "stopping.rule=none")
-    process = geotune("search", *words, "train.epochs=120", "trials=2")
-    run = tmp_path / "runs" / "tiny-1"
-    wait_for((run / "trials" / "0000" / "metrics.jsonl").is_file, process)
-    time.sleep(0.5)
-    process.kill()
-    process.wait()
-    before = RunFolder.open(run).trial(0).epochs()
-    ended(geotune("resume", "runs/tiny-1"))
-    after = RunFolder.open(run).trial(0).epochs()
-    assert after[: len(before)] == before
-    assert [line["epoch"] for line in after] == list(range(1, 121))
-    backend = optuna.storages.journal.JournalFileBackend(str(run / "study.journal"))
-    study = optuna.load_study(study_name="tiny-1", storage=optuna.storages.JournalStorage(backend))
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 @pytest.mark.parametrize(
