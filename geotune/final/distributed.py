@@ -16,6 +16,7 @@ from geotune.model.heads.retrieval import RetrievalSettings
 from geotune.record.folder import RunFolder
 from geotune.search.machine import Offer, Shape
 from geotune.train.outcomes import Diverged, Infeasible
+from geotune.train.position import check_shared
 from geotune.train.settings import TrainConfig
 
 LOST = 3
@@ -48,6 +49,7 @@ def train_together(run: Path, number: int, config: TrainConfig, one: Shape, coun
 
     Raises what `train_in_full` raises, KeyboardInterrupt after Ctrl-C.
     """
+    check_shared(config.train.batch_size, count)  # before any process starts
     from ray import train
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.tune.progress_reporter import TrialProgressCallback

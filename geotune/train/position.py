@@ -76,16 +76,20 @@ def stretches(available: int, config: TrainConfig, *, never_one: bool = False) -
 
     `never_one`: an epoch is one photo shorter where its last batch would be a single photo, on which BatchNorm cannot
     train. Where an epoch is a pass, that pass leaves out a photo, another one each time; else the next epoch takes it.
-    In the same way, every process that trains together gets something of the last batch. Raises SettingsError where
-    they cannot share a batch evenly.
+    In the same way, every process that trains together gets something of the last batch. Raises as `check_shared`.
     """
     wanted, batch = config.train.epoch_photos, config.train.batch_size
-    if batch % ranks.size():
-        problem = f"{ranks.size()} processes that train together cannot share batches of {batch} photos evenly"
-        raise SettingsError([("train.batch_size", problem)])
+    check_shared(batch, ranks.size())
     photos = min(available, MOST) if wanted == "auto" else wanted
     a_pass, left = available, photos % batch
     if left < ranks.size() * (2 if never_one else 1) and photos > left:
         a_pass -= left * (photos == available)
         photos -= left
     return Stretches(available, a_pass, photos, -(-photos // batch), batch, config.seed)
+
+
+def check_shared(batch: int, processes: int) -> None:
+    """Raises SettingsError where so many processes cannot share batches of `batch` photos evenly."""
+    if batch % processes:
+        problem = f"{processes} processes that train together cannot share batches of {batch} photos evenly"
+        raise SettingsError([("train.batch_size", problem)])

@@ -56,42 +56,60 @@ def in_full(run: RunFolder, address: str, count: int, **changes: Any) -> Final |
     return read_final(run)
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.parametrize("frozen", [0, 5])
-def test_two_processes_train_as_one_does(make_search: Any, two_nodes: str, frozen: int) -> None:
-    words = (*WORDS, f"model.frozen_layers={frozen}", "train.norm_batch=16", "train.epoch_photos=64")
-    one, _ = make_search(*words)
-    two, _ = make_search(*words)
-    alone, together = in_full(one, two_nodes, 1), in_full(two, two_nodes, 2)
-    assert alone is not None
-    assert together is not None
+def agree(one: RunFolder, two: RunFolder, *metrics: str) -> None:
+    """Whoever trained, every epoch came to the same, and stands there once."""
     ours, theirs = one.final.epochs(), two.final.epochs()
-    assert [epoch["epoch"] for epoch in theirs] == [1, 2, 3, 4], "one reporter"
+    assert [epoch["epoch"] for epoch in theirs] == [epoch["epoch"] for epoch in ours], "one reporter"
     for mine, other in zip(ours, theirs, strict=True):
-        # By SGD: AdamW makes steps of rounding errors. BatchNorm's running averages are means over the processes, so
-        # that validation may differ by a little where it is trained.
-        assert other["metrics"]["train/loss"] == pytest.approx(mine["metrics"]["train/loss"], rel=1e-4)
-        if frozen:
-            assert other["metrics"]["valid/loss"] == pytest.approx(mine["metrics"]["valid/loss"], rel=1e-4)
-    if frozen:
-        assert together.median == pytest.approx(alone.median, rel=1e-3)
+        for name in metrics:
+            assert other["metrics"][name] == pytest.approx(mine["metrics"][name], rel=1e-4)
     assert (two.model / "model.safetensors").exists()
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_mistake_is_told_as_it_is(make_search: Any, two_nodes: str) -> None:
-    run, _ = make_search(*WORDS)
-    with pytest.raises(GeotuneError, match="batches of 31 photos"):
-        in_full(run, two_nodes, 2, **{"train.batch_size": 31})
+def test_two_processes_train_as_one_does(make_search: Any, two_nodes: str) -> None:
+    """By SGD: AdamW makes steps of rounding errors.
+
+    BatchNorm's running averages are means over the processes, so that validation may differ by a little.
+    """
+    words = (*WORDS, "model.frozen_layers=0", "train.norm_batch=16", "train.epoch_photos=64", "full.train.epochs=3")
+    one, two = make_search(*words)[0], make_search(*words)[0]
+    assert in_full(one, two_nodes, 1) is not None
+    assert in_full(two, two_nodes, 2) is not None
+    agree(one, two, "train/loss")
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_killed_process_costs_at_most_an_epoch(make_search: Any, two_nodes: str) -> None:
-    run, _ = make_search(*WORDS, "full.train.epochs=40")
-    killed = kill_a_worker("ray::RayTrainWorker", lambda: len(run.final.epochs()) >= 3)
-    assert in_full(run, two_nodes, 2) is not None
+def test_a_killed_process_costs_at_most_an_epoch_and_changes_nothing(make_search: Any, two_nodes: str) -> None:
+    words = (*WORDS, "model.frozen_layers=5", "train.norm_batch=16", "train.epoch_photos=64", "full.train.epochs=40")
+    one, two = make_search(*words)[0], make_search(*words)[0]
+    alone = in_full(one, two_nodes, 1)
+    killed = kill_a_worker("ray::RayTrainWorker", lambda: len(two.final.epochs()) >= 3)
+    together = in_full(two, two_nodes, 2)
     assert killed
-    assert [epoch["epoch"] for epoch in run.final.epochs()] == list(range(1, 41)), "every epoch is there, once"
+    assert alone is not None
+    assert together is not None
+    assert [epoch["epoch"] for epoch in two.final.epochs()] == list(range(1, 41)), "every epoch is there, once"
+    agree(one, two, "train/loss", "valid/loss")
+    assert together.median == pytest.approx(alone.median, rel=1e-3)
+
+
+def test_batches_that_cannot_be_shared_are_told_before_any_process_starts(make_search: Any) -> None:
+    run, plan = make_search(*WORDS)
+    with pytest.raises(GeotuneError, match="2 processes that train together cannot share batches of 31 photos"):
+        train_together(run.path, 0, plan.full_config({"train.batch_size": 31}), Shape(1, 1), 2)
+    assert not run.ray.exists()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_mistake_that_a_process_finds_is_told_as_it_is(make_search: Any, two_nodes: str) -> None:
+    run, plan = make_search(*WORDS)
+    config = plan.full_config({"model.weights": "nowhere.pth"})
+    with (
+        cluster(plan.settings.model_copy(update={"address": two_nodes})),
+        pytest.raises(GeotuneError, match=r"nowhere\.pth"),
+    ):
+        train_together(run.path, 0, config, Shape(1, 1), 1)
