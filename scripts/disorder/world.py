@@ -22,9 +22,10 @@ SPACE: dict[str, Any] = {
     "base": {
         "model.backbone": "test_resnet.r160_in1k",
         "model.weights": "none",
-        "model.frozen_layers": 4,  # so that an epoch is real work of some tenths of a second
+        "model.frozen_layers": 4,
         "input.sizes": [32],
         "train.epochs": EPOCHS,
+        "train.epoch_photos": 256,  # so that an epoch is real work of some tenths of a second
         "train.batch_size": 16,
     },
     "search": {
