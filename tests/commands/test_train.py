@@ -2,15 +2,15 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from geotune.commands import train
 from geotune.config import build, flatten, load_yaml
 from geotune.train import loop
 from geotune.train.outcomes import Infeasible
@@ -107,25 +107,31 @@ def test_a_damaged_checkpoint_of_another_version_and_the_mend(geotune: Callable[
     assert "rm -r here/checkpoint/1-3" in err
 
 
-def test_a_disk_that_fills_is_named_and_the_last_checkpoint_stays(town: str) -> None:
+def test_a_disk_that_fills_is_named_and_the_last_checkpoint_stays(
+    geotune: Callable[..., Run], town: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A real limit on the size of a file; with more room, the same command goes on."""
-    code = (
-        "import resource, sys; from geotune.commands import train as command; from geotune.cli import main\n"
-        "import geotune.train.loop as loop; own = loop._describe\n"
-        "def described(run, number, **more):\n"
-        "    if number == 2: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))\n"
-        "    return own(run, number, **more)\n"
-        "loop._describe, command.CHECKPOINT_SECONDS = described, 0.0\n"
-        "main(sys.argv[1:])\n"
-    )
-    words = [sys.executable, "-c", code, "train", town, *QUICK]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert re.search(
-        r"here/checkpoint/1-2: cannot be written \(File too large .*: it takes [\d,]+ bytes, ", done.stderr
-    )
-    assert "make room on that disk" in done.stderr
+    describe, (soft, hard) = loop._describe, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def described(run, number, **more):
+        if number == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+        return describe(run, number, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_describe", described)
+        patch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+        try:
+            code, _, err = geotune("train", town, *QUICK)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2, err
+    assert re.search(r"here/checkpoint/1-2: cannot be written \(File too large .*: it takes [\d,]+ bytes, ", err)
+    assert "make room on that disk" in err
     assert [path.name for path in Path("here/checkpoint").iterdir()] == ["1-1"]
+    code, out, err = geotune("train", town, *QUICK)
+    assert (code, err) == (0, "")
+    assert "going on from here/checkpoint/1-1" in out
 
 
 def test_the_config_writes_out_every_setting(geotune: Callable[..., Run], town: str) -> None:
