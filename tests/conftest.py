@@ -23,14 +23,15 @@ pytest_plugins = ["tests.tiny_search"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests with a Ray in the process.
+    """Of pytest's processes (scripts/test.sh: two) each takes whole files, one all tests with a Ray in the process, one all real commands.
 
     The others with a Ray start geotune as a user would, in processes of their own.
     """
     for item in items:
         shared = "two_nodes" in getattr(item, "fixturenames", ())
         inside = item.get_closest_marker("ray") and (shared or item.path.parent.name in ("search", "final"))
-        group = "ray" if inside else str(item.path)
+        forks = hasattr(getattr(item, "module", None), "processes")  # by one process that has imported all (zygote.py)
+        group = "ray" if inside else "commands" if forks else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
