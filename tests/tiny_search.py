@@ -70,21 +70,29 @@ def make_search(tmp_path: Path, tiny_data: Path, space: Path, monkeypatch: pytes
 
 @pytest.fixture(scope="session")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Iterator[str]:
-    """The session's Ray: a head without trials' resources and two nodes with a fake GPU each; gives its address."""
+    """The session's Ray: a head without trials' resources and two nodes with a fake GPU each; gives its address.
+
+    One has a CPU, the other two: trials of one have two places there, trials of two have one.
+    """
     os.environ["GEOTUNE_CACHE"] = str(tiny_data.parent / "cache")  # Ray's workers inherit it
     importlib.import_module("geotune.search.executors")  # sets what Ray reads when it is imported
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80_000_000)
+    for cpus in (1, 2):
+        cluster.add_node(num_cpus=cpus, num_gpus=1, object_store_memory=80_000_000)
     cluster.wait_for_nodes()
     yield str(cluster.address)
     cluster.shutdown()
 
 
-def kill_a_worker(name: str, when: Callable[[], bool], number: signal.Signals = signal.SIGKILL) -> list[int]:
-    """Once `when()` holds, one of the session's Ray workers of that name gets a signal; the list then holds its pid."""
+def kill_a_worker(
+    name: str, when: Callable[[], bool], number: signal.Signals = signal.SIGKILL, of_trial: int | None = None
+) -> list[int]:
+    """Once `when()` holds, one of the session's Ray workers of that name gets a signal; the list then holds its pid.
+
+    `of_trial`: the one that began with this trial; Ray has it work in a folder of the trial's name.
+    """
     killed: list[int] = []
 
     def kill() -> None:
@@ -92,7 +100,7 @@ def kill_a_worker(name: str, when: Callable[[], bool], number: signal.Signals = 
             time.sleep(0.05)
             if when():
                 found = subprocess.run(["pgrep", "-f", name], capture_output=True, text=True, check=False)
-                for pid in [pid for pid in map(int, found.stdout.split()) if _is_ours(pid)][:1]:
+                for pid in [pid for pid in map(int, found.stdout.split()) if _is_ours(pid, of_trial)][:1]:
                     os.kill(pid, number)
                     killed.append(pid)
 
@@ -100,9 +108,11 @@ def kill_a_worker(name: str, when: Callable[[], bool], number: signal.Signals = 
     return killed
 
 
-def _is_ours(pid: int) -> bool:
+def _is_ours(pid: int, of_trial: int | None) -> bool:
     """Never a worker of somebody else's Ray on this machine."""
     try:
-        return os.environ["GEOTUNE_CACHE"] in Path(f"/proc/{pid}/environ").read_text()
+        if os.environ["GEOTUNE_CACHE"] not in Path(f"/proc/{pid}/environ").read_text():
+            return False
+        return of_trial is None or Path(f"/proc/{pid}/cwd").readlink().name.startswith(f"{of_trial:04d}-")
     except OSError:
         return False

@@ -11,7 +11,6 @@ from geotune.search.machine import Shape
 
 
 @pytest.mark.ray
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_trial_that_waits_for_a_place_does_not_begin_after_the_end(make_search: Any, two_nodes: str) -> None:
     from geotune.search.executors import ray as executor
@@ -28,7 +27,7 @@ def test_a_trial_that_waits_for_a_place_does_not_begin_after_the_end(make_search
 
     threading.Thread(target=end, daemon=True).start()
     with cluster(plan.settings):
-        executor.run(record, Shape(1, 0))
+        executor.run(record, Shape(1, 1))
     assert record.done
     assert [view.state for view in record.trials()] == ["due"] * 3
     assert [bool(run.trial(number).epochs()) for number in range(3)] == [True, True, False]

@@ -91,18 +91,6 @@ def test_a_trial_that_diverges_or_crashes_does_not_end_the_search(make_search: A
     assert [state for _, state, *_ in run_inline(run)] == ["diverged", "diverged"]
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_two_nodes_with_fake_gpus_run_the_same_trials_as_inline(make_search: Any, two_nodes: str) -> None:
-    words = ("device=cpu", "stopping.rule=none", "sampler=random")
-    inline_trials = run_inline(make_search(*words)[0])
-    ray_run, _ = make_search(*words)
-    ray_trials = run_ray(ray_run, two_nodes, Shape(1, 1))
-    assert [trial[:4] for trial in ray_trials] == [trial[:4] for trial in inline_trials]
-    for theirs, ours in zip(ray_trials, inline_trials, strict=True):
-        assert theirs[4] == pytest.approx(ours[4], rel=1e-4)
-
-
 def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that is taken away. Without Ray's own process around it, which does nothing but call `step`."""
     from geotune.search.executors.ray_worker import Worker
@@ -123,15 +111,24 @@ def test_sigterm_saves_a_ray_workers_trial_in_mid_epoch(make_search: Any, monkey
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_worker_loses_no_trial(make_search: Any, two_nodes: str, kill: signal.Signals) -> None:
-    run, _ = make_search("device=cpu", "stopping.rule=none", "train.epochs=60", "trials=2")
-    killed = kill_a_worker("ray::Worker", lambda: len(run.trial(0).epochs()) >= 3, kill)
+def test_two_nodes_with_fake_gpus_run_the_same_trials_as_inline_whoever_is_killed(
+    make_search: Any, two_nodes: str
+) -> None:
+    words = ("device=cpu", "stopping.rule=none", "sampler=random", "train.epochs=40", "trials=3")
+    inline_trials = run_inline(make_search(*words)[0])
+    run, _ = make_search(*words)
+    killed = [
+        kill_a_worker("ray::Worker", lambda n=number: len(run.trial(n).epochs()) >= 3, kill, of_trial=number)
+        for number, kill in enumerate((signal.SIGKILL, signal.SIGTERM))
+    ]
     trials = run_ray(run, two_nodes, Shape(1, 1))
-    assert killed
-    assert [trial[1] for trial in trials] == ["complete", "complete"]
-    assert all(trial[3] == list(range(1, 61)) for trial in trials), "every epoch is there, once"
+    assert all(killed)
+    assert [trial[1] for trial in trials] == ["complete"] * 3
+    assert all(trial[3] == list(range(1, 41)) for trial in trials), "every epoch is there, once"
     record = Record(run)
     attempts = [t.user_attrs["attempt"] for t in record.study.get_trials()]
     record.close()
-    assert sorted(attempts) == [1, 2], "the killed trial was run again under its own number"
+    assert attempts == [2, 2, 1], "the killed trials were run again under their own numbers"
+    assert [trial[:4] for trial in trials] == [trial[:4] for trial in inline_trials]
+    for theirs, ours in zip(trials, inline_trials, strict=True):
+        assert theirs[4] == pytest.approx(ours[4], rel=1e-4)

@@ -90,7 +90,6 @@ def test_a_resumed_search_does_not_wait_for_steps_that_were_timed(make_search: A
 
 
 @pytest.mark.ray
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, two_nodes: str, tmp_path: Path) -> None:
     import ray
@@ -99,12 +98,12 @@ def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, t
 
     _, plan = make_search(f"address={two_nodes}", "device=cpu")
     with cluster(plan.settings):
-        assert time_steps(plan, Shape(1, 0), 2).trial is not None
-        holds = ray.remote(num_cpus=1, max_retries=0)(_hold)
+        assert time_steps(plan, Shape(1, 1), 2).trial is not None
+        holds = ray.remote(num_cpus=1, num_gpus=1, max_retries=0)(_hold)
         held = [holds.remote(str(tmp_path / f"held-{number}")) for number in range(2)]
-        while len(list(tmp_path.glob("held-*"))) < 2 or ray.available_resources().get("CPU"):
+        while len(list(tmp_path.glob("held-*"))) < 2 or ray.available_resources().get("GPU"):
             time.sleep(0.1)
-        assert time_steps(plan, Shape(1, 0), 2).trial is None
+        assert time_steps(plan, Shape(1, 1), 2).trial is None
         for task in held:
             ray.cancel(task, force=True)
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from geotune.config import dump_yaml
 from geotune.errors import GeotuneError
 from geotune.record.folder import read_json
 from geotune.record.record import Record
 from geotune.record.trial import Assignment
 from geotune.search.machine import Shape
 from geotune.search.packing import Measured, Packing
+from tests.tiny_search import TINY
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 WORDS = ("device=cpu", "stopping.rule=none", "sampler=random")
@@ -43,10 +45,10 @@ class Watched(Record):
         return assignment
 
 
-@pytest.fixture
-def one_node(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A Ray of one's own: a head without trials' resources, and one node with a CPU."""
-    monkeypatch.setenv("GEOTUNE_CACHE", str(tiny_data.parent / "cache"))
+@pytest.fixture(scope="module")
+def one_node(tiny_data: Path) -> Iterator[Any]:
+    """A Ray of these tests' own: a head without trials' resources, and a node with a CPU, which the last one kills."""
+    os.environ["GEOTUNE_CACHE"] = str(tiny_data.parent / "cache")  # Ray's workers inherit it
     importlib.import_module("geotune.search.executors")  # sets what Ray reads when it is imported
     from ray.cluster_utils import Cluster
 
@@ -55,6 +57,15 @@ def one_node(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.wait_for_nodes()
     yield cluster
     cluster.shutdown()
+
+
+@pytest.fixture
+def fake_gpu(one_node: Any) -> Iterator[None]:
+    """A node with a fake GPU, as long as the test takes."""
+    node = one_node.add_node(num_cpus=2, num_gpus=1, object_store_memory=80_000_000)
+    yield
+    one_node.remove_node(node)
+    one_node.wait_for_nodes()
 
 
 @pytest.fixture
@@ -74,6 +85,7 @@ def join(one_node: Any) -> Iterator[Callable[..., Any]]:
         process.wait(30)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    one_node.wait_for_nodes()  # until Ray knows of those that are gone
 
 
 def once(condition: Callable[[], bool], action: Callable[[], Any]) -> list[Any]:
@@ -110,35 +122,55 @@ def search(
         record.close()
 
 
-def test_a_node_that_joins_gets_trials_and_one_that_dies_costs_at_most_an_epoch(
-    make_search: Any, one_node: Any, join: Any
+def test_a_node_whose_file_system_is_mounted_late_gets_trials_in_the_end(
+    one_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, _ = make_search(*WORDS, LONG, "trials=2", f"address={one_node.address}")
-    running = lambda number: len(run.trial(number).epochs()) >= 3  # noqa: E731
-    joined = once(lambda: running(0), join)
-    both = lambda: bool(joined) and running(1)  # noqa: E731
-    died = once(both, lambda: one_node.remove_node(one_node.first, allow_graceful=False))
-    issued_again = lambda record: any(assignment.attempt > 1 for assignment, _ in list(record.issued))  # noqa: E731
-    record = search(run, one_node.address, until=issued_again)
-    assert joined
-    assert died
-    for view in record.trials():
-        assert list(view.values) == list(range(1, len(view.values) + 1))
-    again = [(assignment, told) for assignment, told in record.issued if assignment.attempt > 1]
-    assert len(again) == 1, "the trial of the node that died"
-    for assignment, told in again:
-        assert assignment.resume_from is not None
-        assert int(assignment.resume_from.name.partition("-")[2]) >= told, "what had been told of is not trained again"
-
     import ray as library
 
-    from geotune.search.executors.ray_storage import check_storage
+    from geotune.search.executors import ray_nodes
+    from geotune.search.executors.ray_storage import mark, unshared
 
+    monkeypatch.setattr(ray_nodes, "AGAIN_SECONDS", 0.1)
     library.init(address=one_node.address, log_to_driver=False)
     try:
-        check_storage(run.path)  # Ray still lists the dead node as alive; nobody has to prove anything for it
+        nodes, path = ray_nodes.Nodes(), mark(tmp_path)
+        (there,) = [node["NodeID"] for node in library.nodes() if node["Resources"].get("CPU")]
+        nodes.refuse(there, unshared(tmp_path / "elsewhere"))
+        path.unlink()
+        answers = 0
+        while answers < 2:  # it does not pass yet
+            before = dict(nodes._asked)
+            nodes.ask_again(path)
+            answers += len(before.keys() - nodes._asked.keys())
+            time.sleep(0.05)
+        assert len(nodes.refused) == 1
+        assert not nodes.offer.nodes[0][0], "the head alone, which has no CPUs for trials"
+        path.touch()
+        while nodes.refused:
+            nodes.ask_again(path)
+            time.sleep(0.05)
+        assert nodes.selector == {}
     finally:
         library.shutdown()
+
+
+@pytest.mark.usefixtures("fake_gpu")
+def test_packing_has_trials_share_a_fake_gpu_once_one_was_measured(
+    make_search: Any, one_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = TINY | {"search": {"train.epochs": {"choice": [3, 5000]}}}
+    tree["first"] = [{"train.epochs": epochs} for epochs in (3, 5000, 5000)]
+    space = tmp_path / "first_short.yaml"
+    space.write_text(dump_yaml(tree))
+    words = ("trials=3", "packing=auto", f"space={space}", f"address={one_node.address}")
+    run, _ = make_search(*WORDS, *words)
+    learn = Packing.learn
+    found = Measured(peak_mb=500, waiting=0.0, gpu_mb=80_000, cpus_used=1.0)  # a fake GPU tells none of this
+    monkeypatch.setattr(Packing, "learn", lambda self, _: learn(self, found))
+    beside = lambda _: bool(run.trial(1).epochs() and run.trial(2).epochs())  # noqa: E731
+    record = search(run, one_node.address, Shape(2, 1), beside)
+    assert read_json(run.path / "packing.json")["gpus"] == 0.5
+    assert [view.state for view in record.trials()] == ["complete", "due", "due"], "two share what the first held alone"
 
 
 def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains_nothing(
@@ -171,48 +203,32 @@ def test_a_node_that_joins_and_does_not_share_the_run_folder_is_named_and_trains
         library.shutdown()
 
 
-@pytest.mark.long
-def test_packing_has_trials_share_a_fake_gpu_once_one_was_measured(
-    make_search: Any, one_node: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_node_that_joins_gets_trials_and_one_that_dies_costs_at_most_an_epoch(
+    make_search: Any, one_node: Any, join: Any
 ) -> None:
-    run, _ = make_search(*WORDS, "train.epochs=600", "trials=3", "packing=auto", f"address={one_node.address}")
-    one_node.add_node(num_cpus=2, num_gpus=1, object_store_memory=80_000_000)
-    learn = Packing.learn
-    found = Measured(peak_mb=500, waiting=0.0, gpu_mb=80_000, cpus_used=1.0)  # a fake GPU tells none of this
-    monkeypatch.setattr(Packing, "learn", lambda self, _: learn(self, found))
-    beside = lambda _: bool(run.trial(1).epochs() and run.trial(2).epochs())  # noqa: E731
-    record = search(run, one_node.address, Shape(2, 1), beside)
-    assert read_json(run.path / "packing.json")["gpus"] == 0.5
-    assert [view.state for view in record.trials()] == ["complete", "due", "due"], "two share what the first held alone"
+    run, _ = make_search(*WORDS, LONG, "trials=2", f"address={one_node.address}")
+    running = lambda number: len(run.trial(number).epochs()) >= 3  # noqa: E731
+    joined = once(lambda: running(0), join)
+    both = lambda: bool(joined) and running(1)  # noqa: E731
+    died = once(both, lambda: one_node.remove_node(one_node.first, allow_graceful=False))
+    issued_again = lambda record: any(assignment.attempt > 1 for assignment, _ in list(record.issued))  # noqa: E731
+    record = search(run, one_node.address, until=issued_again)
+    assert joined
+    assert died
+    for view in record.trials():
+        assert list(view.values) == list(range(1, len(view.values) + 1))
+    again = [(assignment, told) for assignment, told in record.issued if assignment.attempt > 1]
+    assert len(again) == 1, "the trial of the node that died"
+    for assignment, told in again:
+        assert assignment.resume_from is not None
+        assert int(assignment.resume_from.name.partition("-")[2]) >= told, "what had been told of is not trained again"
 
-
-def test_a_node_whose_file_system_is_mounted_late_gets_trials_in_the_end(
-    one_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     import ray as library
 
-    from geotune.search.executors import ray_nodes
-    from geotune.search.executors.ray_storage import mark, unshared
+    from geotune.search.executors.ray_storage import check_storage
 
-    monkeypatch.setattr(ray_nodes, "AGAIN_SECONDS", 0.1)
     library.init(address=one_node.address, log_to_driver=False)
     try:
-        nodes, path = ray_nodes.Nodes(), mark(tmp_path)
-        (there,) = [node["NodeID"] for node in library.nodes() if node["Resources"].get("CPU")]
-        nodes.refuse(there, unshared(tmp_path / "elsewhere"))
-        path.unlink()
-        answers = 0
-        while answers < 2:  # it does not pass yet
-            before = dict(nodes._asked)
-            nodes.ask_again(path)
-            answers += len(before.keys() - nodes._asked.keys())
-            time.sleep(0.05)
-        assert len(nodes.refused) == 1
-        assert not nodes.offer.nodes[0][0], "the head alone, which has no CPUs for trials"
-        path.touch()
-        while nodes.refused:
-            nodes.ask_again(path)
-            time.sleep(0.05)
-        assert nodes.selector == {}
+        check_storage(run.path)  # Ray still lists the dead node as alive; nobody has to prove anything for it
     finally:
         library.shutdown()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from geotune.config import dump_yaml
-from geotune.data.threads import local_cpus
 from geotune.errors import GeotuneError
 from geotune.record.folder import RunFolder, append_line, read_lines, write_atomic
 from geotune.record.outcome import Outcome
@@ -176,11 +175,10 @@ def test_inline_and_simulated_give_the_same_trials_and_decisions(make_search: An
 
 
 @pytest.mark.ray
-@pytest.mark.long
 @pytest.mark.slow
-def test_ray_with_one_slot_and_simulated_give_the_same_trials_and_decisions(make_search: Any) -> None:
+def test_ray_with_one_slot_and_simulated_give_the_same_trials_and_decisions(make_search: Any, two_nodes: str) -> None:
     real, _ = make_search(*SAME)
-    trials = run_ray(real, "", Shape(local_cpus(), 0))  # a Ray of its own: one trial takes all of it
+    trials = run_ray(real, two_nodes, Shape(2, 1))  # one node alone has so much
     replayed, _ = make_search(*SAME)
     simulate(replayed, recorded(real))
     assert trials_of(replayed) == trials
