@@ -23,15 +23,15 @@ pytest_plugins = ["tests.tiny_search"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of pytest's processes (scripts/test.sh: two) each takes whole files, one all tests with a Ray in the process, one all real commands.
+    """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests with a Ray in the process.
 
-    The others with a Ray start geotune as a user would, in processes of their own.
+    Those that start geotune as a user would, with a Ray or without, are one's too: they share the process that forks.
     """
     for item in items:
         shared = "two_nodes" in getattr(item, "fixturenames", ())
         inside = item.get_closest_marker("ray") and (shared or item.path.parent.name in ("search", "final"))
-        forks = hasattr(getattr(item, "module", None), "processes")  # by one process that has imported all (zygote.py)
-        group = "ray" if inside else "commands" if forks else str(item.path)
+        forked = item.path.parent.name == "commands" and hasattr(getattr(item, "module", None), "processes")
+        group = "ray" if inside else "commands" if forked else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
