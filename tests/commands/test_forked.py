@@ -11,7 +11,7 @@ from tests.commands.processes import FORKS, ended, processes, wait_for
 pytestmark = pytest.mark.skipif(not FORKS, reason="commands are not forked here")
 
 
-@pytest.mark.parametrize("words", [["resume", "nowhere"], ["search", "spce=demo", "tracking=3"], ["--version"]])
+@pytest.mark.parametrize("words", [["resume", "nowhere"], ["--version"]])
 def test_it_says_the_same_and_ends_alike(tmp_path: Path, words: list[str]) -> None:
     with processes(tmp_path, tmp_path / "cache") as start:
         fresh, forked = start(*words, fresh=True), start(*words)
