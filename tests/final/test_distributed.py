@@ -99,7 +99,7 @@ def test_a_killed_process_costs_at_most_an_epoch_and_changes_nothing(make_search
 def test_batches_that_cannot_be_shared_are_told_before_any_process_starts(make_search: Any) -> None:
     run, plan = make_search(*WORDS)
     with pytest.raises(GeotuneError, match="2 processes that train together cannot share batches of 31 photos"):
-        train_together(run.path, 0, plan.full_config({"train.batch_size": 31}), Shape(1, 1), 2)
+        train_together(run.path, 0, plan.full_config({"train.batch_size": 31}), Shape(1, 0), 2)
     assert not run.ray.exists()
 
 
