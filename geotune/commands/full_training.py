@@ -45,7 +45,7 @@ def train_best_in_full(record: Record, ranked: list[TrialView], clock: Clock, co
             begun = begin_with_winner(record.run, winner.number, config)
             if begun.model.start != wanted.model.start:
                 console.print(_beginning(winner.number, begun.model.start), highlight=False)
-            with following(record.run.final, "full training", console):
+            with following(record.run, "full training", console):
                 _train(record, winner.number, begun, clock)
         except (Diverged, Infeasible) as error:
             console.print(f"[yellow]it ended without a model: {error}; the next best trial is taken", highlight=False)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from geotune.final.distributed import processes, train_together
+from geotune.record.folder import RunFolder
 from geotune.record.plan import Plan
+from geotune.search.executors.ray_board import said_why
 from geotune.search.executors.ray_cluster import cluster, on_worker
 from geotune.search.machine import shape
 from geotune.train.settings import TrainConfig
@@ -22,10 +24,12 @@ def train_in_full_on_ray(
         one = shape(plan.settings, offer)
         count = processes(plan.settings.workers, config, offer)
         holding(count * math.ceil(one.gpus) if count > 1 else one.gpus)
-        if count > 1:
-            train_together(run, number, config, one, count)
-        else:
-            on_worker(one, _task, str(run), number, config.model_dump_json(), one.threads)
+        folder = RunFolder.open(run)
+        with said_why(folder, one, count, folder.final.about.exists):
+            if count > 1:
+                train_together(run, number, config, one, count)
+            else:
+                on_worker(one, _task, str(run), number, config.model_dump_json(), one.threads)
 
 
 def _task(run: str, number: int, config: str, threads: int) -> None:

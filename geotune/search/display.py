@@ -14,7 +14,7 @@ from rich.live import Live
 
 from geotune.config import flatten
 from geotune.data.words import counted
-from geotune.record.folder import TrialFolder, read_json
+from geotune.record.folder import RunFolder, read_json
 from geotune.record.record import Record
 from geotune.record.standings import pace
 from geotune.record.trial import TrialView
@@ -83,14 +83,19 @@ def _photos(record: Record, number: int) -> float | None:
 
 
 @contextmanager
-def following(folder: TrialFolder, title: str, console: Console) -> Iterator[None]:
-    """Show how one training goes on while the block runs it."""
+def following(run: RunFolder, title: str, console: Console) -> Iterator[None]:
+    """Show how the full training goes on while the block runs it, or why it waits."""
+    folder = run.final
     status = console.status(title)
     told = time.monotonic()
-    said = ""
+    said = noted = ""
 
     def follow() -> None:
-        nonlocal told, said
+        nonlocal told, said, noted
+        if (note := waiting(run)) != noted:
+            noted = note
+            if note:
+                console.print(note, highlight=False, soft_wrap=True)
         if not said and (said := read_json(folder.about).get("model", "")):
             console.print(said, highlight=False, soft_wrap=True)
         text = f"{title}: {progress_of(folder)[0]}"

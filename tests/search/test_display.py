@@ -16,6 +16,7 @@ from geotune.search import table
 from geotune.search.budget import Clock
 from geotune.search.display import Display, following, glance_of, progress_of
 from geotune.search.glance import Cost, Glance, Row, Rungs, Running
+from geotune.search.waiting import Board
 
 BASELINE = {"valid/baseline_km": 6204.0}
 
@@ -134,5 +135,8 @@ def test_where_a_training_stands(record: Record) -> None:
     assert progress_of(folder) == ("features 50%", 0.0)
     folder.progress.write_text(json.dumps(told | {"epoch": 2, "stage": "training"}))
     assert progress_of(folder) == ("training, epoch 2 of 4", 0.375)
-    with following(folder, "full training", Console(file=io.StringIO())):
-        pass
+    out = io.StringIO()
+    with following(record.run, "full training", Console(file=out)):
+        Board(record.run).say("1 slot of the cluster taken by others")
+        while "taken by others" not in out.getvalue():
+            time.sleep(0.05)

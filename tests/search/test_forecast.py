@@ -11,6 +11,7 @@ from rich.console import Console
 
 from geotune.record.folder import read_json, write_atomic
 from geotune.record.record import Record
+from geotune.search import waiting
 from geotune.search.budget import Clock
 from geotune.search.forecast import Timed, forecast, show_forecast, time_steps, typical
 from geotune.search.machine import Shape
@@ -91,12 +92,15 @@ def test_a_resumed_search_does_not_wait_for_steps_that_were_timed(make_search: A
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, two_nodes: str, tmp_path: Path) -> None:
+def test_on_a_cluster_that_others_have_filled_steps_are_not_timed_and_the_full_training_says_why_it_waits(
+    make_search: Any, two_nodes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import ray
 
+    from geotune.search.executors.ray_board import said_why
     from geotune.search.executors.ray_cluster import cluster
 
-    _, plan = make_search(f"address={two_nodes}", "device=cpu")
+    run, plan = make_search(f"address={two_nodes}", "device=cpu")
     with cluster(plan.settings):
         assert time_steps(plan, Shape(1, 1), 2).trial is not None
         holds = ray.remote(num_cpus=1, num_gpus=1, max_retries=0)(_hold)
@@ -104,6 +108,13 @@ def test_a_cluster_that_others_have_filled_is_not_waited_for(make_search: Any, t
         while len(list(tmp_path.glob("held-*"))) < 2 or ray.available_resources().get("GPU"):
             time.sleep(0.1)
         assert time_steps(plan, Shape(1, 1), 2).trial is None
+        monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.0)
+        with said_why(run, Shape(1, 1), 1, run.final.about.exists):
+            while waiting.waiting(run) != "1 slot of the cluster taken by others: waiting for 1 CPU and 1 GPU":
+                time.sleep(0.1)
+            write_atomic(run.final.about, "{}\n")
+            while waiting.waiting(run):
+                time.sleep(0.1)
         for task in held:
             ray.cancel(task, force=True)
 

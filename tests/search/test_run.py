@@ -1,7 +1,6 @@
 """A search within its budget: it ends in time for the final training, heeds another budget, says where it stands."""
 
 import io
-import json
 import math
 import threading
 from typing import Any
@@ -15,8 +14,6 @@ from geotune.record.space_file import BudgetSettings
 from geotune.record.trial import Outcome
 from geotune.search.background import repeated
 from geotune.search.budget import Clock
-from geotune.search.display import following
-from geotune.search.glance import progress_of
 from geotune.search.machine import Shape
 from geotune.search.notify import Notifier
 from geotune.search.run import Run, run_trials
@@ -215,14 +212,3 @@ def test_a_full_training_that_is_other_work_is_forecast_by_its_own_steps(make_se
             steward.look()
             assert clock.spend.final_seconds == seconds
         record.close()
-
-
-def test_where_a_training_stands(make_search: Any) -> None:
-    folder = make_search()[0].final
-    assert progress_of(folder) == ("starting", 0.0)
-    folder.path.mkdir()
-    told = {"epoch": 2, "epochs": 4, "step": 5, "steps": 10, "stage": "training"}
-    folder.progress.write_text(json.dumps(told))
-    assert progress_of(folder) == ("training, epoch 2 of 4", 0.375)
-    with following(folder, "full training", Console(file=io.StringIO())):
-        pass
