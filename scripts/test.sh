@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Every check, as CI runs them: lint, format, types, the floors of the house, then all tests. Nothing is downloaded.
 #
-#   bash scripts/test.sh                       everything but the longest tests
-#   bash scripts/test.sh -m long               the longest: kills, nodes and disks of whole searches
+#   bash scripts/test.sh                       everything
 #   bash scripts/test.sh -m 'not slow'         words behind it go to pytest (-n 0: one process)
 #   GEOTUNE_PHOTOS=FOLDER bash scripts/test.sh the tests on real photos too
 set -euo pipefail
@@ -24,4 +23,4 @@ ruff check geotune tests scripts
 ruff format --check geotune tests scripts
 mypy
 lint-imports
-pytest -n 2 --dist loadgroup -m 'not long' "$@" # last: its closing line is the summary that CI reads
+pytest -n 2 --dist loadgroup "$@" # last: its closing line is the summary that CI reads
