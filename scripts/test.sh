@@ -23,4 +23,4 @@ ruff check geotune tests scripts
 ruff format --check geotune tests scripts
 mypy
 lint-imports
-pytest -n 2 --dist loadgroup "$@" # last: its closing line is the summary that CI reads
+pytest -n 2 --dist loadgroup --no-loadscope-reorder "$@" # last: its closing line is the summary that CI reads

@@ -26,13 +26,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of pytest's processes (scripts/test.sh: two) each takes whole files, and one all tests with a Ray in the process.
 
     Those that start geotune as a user would, with a Ray or without, are one's too: they share the process that forks.
+    What takes longest comes first, so that both end at about the same time.
     """
+    groups: dict[pytest.Item, str] = {}
     for item in items:
         shared = "two_nodes" in getattr(item, "fixturenames", ())
         inside = item.get_closest_marker("ray") and (shared or item.path.parent.name in ("search", "final"))
         forked = item.path.parent.name == "commands" and hasattr(getattr(item, "module", None), "processes")
-        group = "ray" if inside else "commands" if forked else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = "ray" if inside else "commands" if forked else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    slow = {groups[item] for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (groups[item] not in ("ray", "commands"), groups[item] not in slow))
 
 
 START = 1_700_000_000.0
