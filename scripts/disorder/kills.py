@@ -46,7 +46,7 @@ def node(world: World, chance: random.Random) -> bool:
 
 def server(world: World, chance: random.Random) -> bool:
     """The MLflow server and its processes; it is started again on the same store after up to five seconds."""
-    if world.server is None or world.server.poll() is not None:
+    if world.server is None or not world.serves():
         return False
     for pid in [world.server.pid, *_descendants([world.server.pid])]:
         end(pid, signal.SIGKILL)

@@ -69,7 +69,6 @@ class World:
         self.server: subprocess.Popen[bytes] | None = None
         if "server" in kinds:
             self.serve()
-            self._await_server()
         self.cluster = _cluster() if "node" in kinds else None
         self.inline = self.cluster is None and "worker" not in kinds
 
@@ -128,19 +127,18 @@ class World:
                     time.sleep(0.1)
         raise SystemExit(f"port {self.port} stays taken")
 
-    def _await_server(self) -> None:
+    def serves(self) -> bool:
+        """Whether the MLflow server answers: not before it has made its tables, whose loss would be its own."""
         from geotune.track.server import answers
 
-        while not answers("127.0.0.1", self.port):
-            assert self.server is not None
-            if self.server.poll() is not None:
-                raise SystemExit(f"no MLflow server: {(self.work / 'log' / 'mlflow.txt').read_text()[-2000:]}")
-            time.sleep(0.2)
+        return self.server is not None and answers("127.0.0.1", self.port)
 
     def settle_server(self) -> None:
         """Wait until the MLflow server answers, if there is one."""
-        if self.server is not None:
-            self._await_server()
+        while self.server is not None and not self.serves():
+            if self.server.poll() is not None:
+                raise SystemExit(f"no MLflow server: {(self.work / 'log' / 'mlflow.txt').read_text()[-2000:]}")
+            time.sleep(0.2)
 
     def replace(self, node: Any) -> None:
         """Another Ray node joins for one whose processes are gone."""
