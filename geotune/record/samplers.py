@@ -37,7 +37,7 @@ def _gp(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.GPSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
 
 
-LEARNERS = {"tpe": Learner(_tpe, for_tpe, limit=500), "gp": Learner(_gp, for_gp, limit=200)}
+LEARNERS = {"tpe": Learner(_tpe, for_tpe, limit=300), "gp": Learner(_gp, for_gp, limit=200)}
 
 
 def problems(
