@@ -74,7 +74,16 @@ class SearchSettings(Settings):
 
 
 def settle(asked: Flat, space: Space) -> SearchSettings:
-    """The words of the command line over those of the space file; SettingsError with all that does not go together."""
+    """The words of the command line over those of the space file; raises as `agreed`."""
+    settings = agreed(asked, space)
+    return settings.model_copy(update={"stopping": settings.stopping.settled(longest(space))})
+
+
+def agreed(asked: Flat, space: Space) -> SearchSettings:
+    """The same, before defaults that depend on the space; SettingsError with all that does not go together.
+
+    It asks little of the space, which may have faults of its own.
+    """
     file = space.file
     own: Flat = {"trials": file.budget.trials, "sampler": file.sampler, "data": file.data, "space": space.name}
     own |= {key: flatten(file.budget).get(key) for key in ("time", "gpu_hours")} | {"where": file.where}
@@ -89,7 +98,7 @@ def settle(asked: Flat, space: Space) -> SearchSettings:
     problems += stopping.problems(settings.stopping, space.parameters, space.fixed, count)
     if problems:
         raise SettingsError(problems)
-    return settings.model_copy(update={"stopping": settings.stopping.settled(longest(space))})
+    return settings
 
 
 def longest(space: Space) -> int:

@@ -39,7 +39,18 @@ class Space:
 
     @classmethod
     def parse(cls, name: str, tree: Mapping[str, Any], pins: Flat, source: str = "") -> "Space":
-        """Check the mapping of a space file; `pins` are dotted settings of the command line, which win."""
+        """As `checked`; SettingsError with all faults."""
+        space, problems = cls.checked(name, tree, pins)
+        if problems:
+            raise SettingsError(problems, source)
+        return space
+
+    @classmethod
+    def checked(cls, name: str, tree: Mapping[str, Any], pins: Flat) -> tuple["Space", list[tuple[str, str]]]:
+        """What a space file's mapping gives, and what is wrong with it; what is at fault counts as not given.
+
+        `pins` are dotted settings of the command line, which win.
+        """
         file, problems = read_file(tree)
         pins = {key: spelt(key, value) for key, value in pins.items()}
         known = {setting.key for setting in settings_of(TrainConfig)}
@@ -72,9 +83,7 @@ class Space:
                 first.append(space._complete(flatten(point)))
             except ValueError as error:
                 problems.append((f"first[{number}]", str(error)))
-        if problems:
-            raise SettingsError(problems, source)
-        return cls(name, file, tuple(parameters), fixed, tuple(first))
+        return cls(name, file, tuple(parameters), fixed, tuple(first)), problems
 
     @property
     def size(self) -> float:

@@ -20,8 +20,9 @@ from geotune.errors import GeotuneError, SettingsError
 from geotune.record.earlier import warmed
 from geotune.record.library import find
 from geotune.record.plan import Plan, SearchSettings, settle
+from geotune.record.settings import agreed
 from geotune.record.space import Space
-from geotune.record.space_file import spelt_words
+from geotune.record.space_file import faults_of, spelt_words
 from geotune.search.basis import basis
 from geotune.train.settings import TrainConfig
 
@@ -44,7 +45,10 @@ def prepare(words: list[str]) -> tuple[Plan, Dataset]:
         tree["full"] = flatten(tree.get("full") or {}) | full
     with along_with(problems):
         try:
-            space = Space.parse(path.stem, tree, pins)
+            space, faults = Space.checked(path.stem, tree, pins)
+            if faults:
+                faults += faults_of(lambda: agreed(asked, space))
+                raise SettingsError(list(dict.fromkeys(faults)))
             data = settle(asked, space).data
         except SettingsError as error:
             of_file = [key for key, _ in error.problems if not _given(key, flat)]

@@ -48,13 +48,15 @@ def epochs(run: Path) -> int:
 def test_every_fault_of_the_words_and_of_the_file_at_once_with_its_line(geotune: Geotune, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(
         "# What is wrong here?\nbase:\n  optim.lrr: 1\nsearch:\n  optim.lr: {lg: [1, 2]}\nfirst:\n  - {optim.lr: 1}\n"
+        "sampler: gp\n"
     )
     text = ended(geotune("search", "space=bad.yaml", "seed=1", "seed=2", "tme=3h"), code=2)
-    assert [line.split()[:2] for line in text.splitlines()[1:5]] == [
+    assert [line.split()[:2] for line in text.splitlines()[1:6]] == [
         ["seed", "given"],
         ["tme", "no"],
         ["bad.yaml:3", "base.optim.lrr"],
         ["bad.yaml:5", "search.optim.lr"],
+        ["bad.yaml:8", "sampler"],
     ], text
     assert "Traceback" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]

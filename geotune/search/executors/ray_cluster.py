@@ -22,8 +22,8 @@ from geotune.train.outcomes import Diverged, Infeasible
 __all__ = ["check_storage", "cluster", "offer", "on_worker"]
 
 T = TypeVar("T")
-LONGEST_TEMPORARY = 40
-"""Characters of the folder for temporary files: below it Ray's sockets take 64, and Linux allows paths of 107."""
+LONGEST_TEMPORARY = 36
+"""Characters of the folder for temporary files: below it Ray's sockets take up to 70, and Linux allows paths of 107."""
 
 
 @contextmanager
