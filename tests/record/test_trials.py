@@ -156,6 +156,8 @@ def test_a_trial_beyond_a_limit_never_ranks_before_one_that_keeps_it_and_says_so
     large = play(record, 5.0, train__seconds=70.0, train__peak_mb=9000.0)
     for opened in (record, reopened(record)):
         assert [view.number for view in opened.ranked()] == [poor, large, slow, failed]
+        told = read_history(opened.run.path).ranked()
+        assert [trial.name for trial in told] == [str(view.number) for view in opened.ranked()], "whoever looks"
         broken = {view.number: view.breaks for view in opened.trials()}
         assert broken[poor] == ()
         assert broken[slow] == ("seconds_per_epoch < 60",)
