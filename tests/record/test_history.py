@@ -67,7 +67,7 @@ def test_several_goals_have_a_front(finished: Any, second: str, front: list[str]
     assert [trial.name for trial in history.front()] == front, "a stopped one is in no front"
 
 
-def test_what_breaks_a_limit_ranks_last_and_says_so(finished: Any) -> None:
+def test_what_breaks_a_limit_ranks_behind_what_keeps_it_and_says_so(finished: Any) -> None:
     history = asking(finished, where="train/loss > 10")
     assert [trial.name for trial in history.ranked()] == ["1", "0"]
     assert [history.breaks(trial) for trial in history.ranked()] == [(), ("train/loss > 10",)]

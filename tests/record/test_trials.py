@@ -146,7 +146,7 @@ def limited(make_run: Callable[..., RunFolder], **where: str) -> Record:
     return Record(make_run(TREE | {"where": {key.replace("__", "/"): text for key, text in where.items()}}))
 
 
-def test_a_trial_beyond_a_limit_never_ranks_before_one_that_keeps_it_and_says_so(
+def test_a_trial_beyond_a_limit_never_ranks_before_a_sound_one_that_keeps_it_and_says_so(
     make_run: Callable[..., RunFolder],
 ) -> None:
     record = limited(make_run, seconds_per_epoch="< 60", train__peak_mb="<= 8000")
